@@ -1,0 +1,1 @@
+"""Exact click metrics over event-time windows, as a Bytewax dataflow."""

@@ -1,0 +1,226 @@
+"""Admission: what stands between a batch and a shard's state.
+
+A click the shard has applied already is skipped, a gap in the source stops the flow, a late click is set
+aside. The clock decides when to report, and as of when. Visitors get a small number each, their slot, by
+which every operator of the shard keeps its columns.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from flows.columns import Ints
+from flows.split import Beat, ShardClicks
+from flows.table import Table
+
+BUCKET_S = 1800
+BUCKETS = 17
+SESSION_GAP_S = 1800
+FINAL_LEVEL = 1 << 62
+
+
+class GapError(Exception):
+    """The source continues beyond what the shard has applied: clicks in between would be lost."""
+
+
+def covered_from_s(newest_s: int) -> int:
+    """Return where the oldest window begins when the newest click is of second `newest_s`.
+
+    That is the half-hour bucket 16 before the newest click's; an older click is late.
+    """
+    return (newest_s // BUCKET_S - (BUCKETS - 1)) * BUCKET_S
+
+
+class Clock:
+    """Event time as one shard sees it: the newest click, and when to report as of when.
+
+    `newest_ns` is the newest event time, `logged_ms` the wall clock when it entered the log (None for a
+    finite source). A beat falls due when every partition of the source has sent a marker of its number.
+    """
+
+    def __init__(self) -> None:
+        self.newest_ns: int | None = None
+        self.logged_ms: int | None = None
+        self._level = -1
+        self._as_of_s = 0
+        self._marks: dict[str, tuple[int, int | None, int | None]] = {}
+
+    @property
+    def newest_s(self) -> int:
+        """The second of the newest click; 0 before any."""
+        return (self.newest_ns or 0) // 10**9
+
+    def observe(self, item: ShardClicks) -> bool:
+        """Take note of a batch; returns whether a beat is due."""
+        header = item.header
+        if header.newest_ns is not None and header.newest_ns > (self.newest_ns or 0):
+            self.newest_ns, self.logged_ms = header.newest_ns, header.logged_ms
+        if header.marker is None:
+            return False
+        marker = header.marker
+        self._marks[header.source] = marker.number, marker.now_ms, marker.lag
+        level = min(number for number, _, _ in self._marks.values())
+        if len(self._marks) < header.parts or level <= self._level:
+            return False
+        self._level = level
+        return True
+
+    def beat(self, *, last: bool = False) -> Beat:
+        """Return the beat that is due; `last`: the one at the end of the source or the flow."""
+        now_ms = max((now_ms for _, now_ms, _ in self._marks.values() if now_ms is not None), default=None)
+        lags = [lag for _, _, lag in self._marks.values()]
+        self._as_of_s = max(self._as_of_s, self._now_s(now_ms))
+        return Beat(
+            level=FINAL_LEVEL if last else self._level,
+            as_of_s=self._as_of_s,
+            lag=None if None in lags or not lags else sum(lag for lag in lags if lag is not None),
+            ended=last and now_ms is None,
+        )
+
+    def _now_s(self, now_ms: int | None) -> int:
+        """End of the newest click's second, moved on by the time since that click was logged."""
+        if self.newest_ns is None:
+            return 0 if now_ms is None else now_ms // 1000 + 1
+        quiet_ms = 0 if now_ms is None or self.logged_ms is None else now_ms - self.logged_ms
+        return self.newest_s + 1 + max(0, quiet_ms) // 1000
+
+
+class Admission:
+    """Admits the clicks of a shard; see the module. `state` (of the shard) is shared by its admissions."""
+
+    def __init__(self, positions: dict[str, int], newest_ns: int | None, logged_ms: int | None) -> None:
+        self.positions = dict(positions)
+        self.clock = Clock()
+        self.clock.newest_ns, self.clock.logged_ms = newest_ns, logged_ms
+
+    def admit(self, item: ShardClicks) -> ShardClicks:
+        """Return what is new in `item` and not late, with its beat if one is due.
+
+        Raises GapError if the batch begins beyond what has been applied.
+        """
+        before_ns = self.clock.newest_ns or 0
+        due = self.clock.observe(item)
+        header = item.header
+        applied = self.positions.get(header.source, header.start)
+        if header.start > applied:
+            message = f"{header.source} continues at {header.start}, state ends at {applied}"
+            raise GapError(message)
+        if header.start < applied:
+            item = self._unapplied(item, applied)
+        self.positions[header.source] = max(applied, header.end)
+        if header.oldest_ns is not None and header.oldest_ns < covered_from_s(self.clock.newest_s) * 10**9:
+            item = self._in_time(item, before_ns)
+        item.newest_s = self.clock.newest_s
+        if due:
+            self._beat(item, last=False)
+        return item
+
+    def last(self, item: ShardClicks) -> ShardClicks:
+        """Return `item` (empty) with the last beat: the source has ended or the flow is being stopped."""
+        item.newest_s = self.clock.newest_s
+        self._beat(item, last=True)
+        return item
+
+    def _beat(self, item: ShardClicks, *, last: bool) -> None:
+        item.beat = self.clock.beat(last=last)
+        item.beat.positions = dict(self.positions)
+
+    @staticmethod
+    def _unapplied(item: ShardClicks, applied: int) -> ShardClicks:
+        if item.header.end <= applied:
+            kept = item.take(np.empty(0, np.int64))
+            kept.rejected, kept.newest = [], []
+            return kept
+        kept = item.take(np.flatnonzero(item.position >= applied))
+        kept.rejected = [rejection for rejection in item.rejected if rejection.position >= applied]
+        return kept
+
+    @staticmethod
+    def _in_time(item: ShardClicks, before_ns: int) -> ShardClicks:
+        high_s = np.maximum(item.high_ns, before_ns) // 10**9
+        covered_ns = (high_s // BUCKET_S - (BUCKETS - 1)) * BUCKET_S * 10**9
+        in_time = item.time_ns >= covered_ns
+        kept = item.take(np.flatnonzero(in_time))
+        kept.late = len(item) - len(kept)
+        return kept
+
+
+class Directory:
+    """The visitors of a shard: a slot for each whom any window may still hold."""
+
+    def __init__(self) -> None:
+        self.slots: dict[str, int] = _Slots(self._vacant)
+        self.names: list[str | None] = []
+        self.table = Table(newest_s=np.uint32)
+        self._free: list[int] = []
+        self._swept_s = 0
+
+    def __len__(self) -> int:
+        return len(self.slots)
+
+    def _vacant(self, name: str) -> int:
+        if self._free:
+            slot = self._free.pop()
+            self.names[slot] = name
+        else:
+            slot = len(self.names)
+            self.names.append(name)
+        return slot
+
+    def number(self, item: ShardClicks) -> None:
+        """Fill in `slot` and `freed` of `item`."""
+        item.freed = self._sweep(item.newest_s)
+        slot = np.fromiter(map(self.slots.__getitem__, item.columns["visitor"]), np.int32, len(item))
+        self.table.reserve(len(self.names))
+        np.maximum.at(self.table["newest_s"], slot, item.second.astype(np.uint32))
+        self.table.touch(slot)
+        item.slot = slot
+
+    def _sweep(self, newest_s: int) -> Ints:
+        """Free the slots of visitors whom no window holds and no late click's session can reach."""
+        horizon_s = covered_from_s(newest_s) - SESSION_GAP_S - 1
+        if horizon_s <= self._swept_s:
+            return np.empty(0, np.int32)
+        self._swept_s = horizon_s
+        seen_s = self.table["newest_s"]
+        freed = np.flatnonzero((seen_s > 0) & (seen_s < horizon_s)).astype(np.int32)
+        for slot in freed.tolist():
+            del self.slots[self.names[slot] or ""]
+            self.names[slot] = None
+        self.table.clear(freed)
+        self._free += freed.tolist()
+        return freed
+
+    def load(self, part: dict[str, Any]) -> None:
+        """Take in what `changes` gave once; parts come in the order they were given."""
+        rows = part["row"].tolist()
+        self.table.load(part)
+        self.names += [None] * (max(rows, default=-1) + 1 - len(self.names))
+        for slot, name in zip(rows, part["name"], strict=True):
+            self.names[slot] = name
+
+    def loaded(self) -> None:
+        """All parts are in: number the visitors again."""
+        self.table.reserve(len(self.names))
+        self.slots.update({name: slot for slot, name in enumerate(self.names) if name is not None})
+        self._free = [slot for slot, name in enumerate(self.names) if name is None]
+
+    def changes(self, *, everything: bool) -> dict[str, Any]:
+        """Return what changed since the last call, or everything that is."""
+        part = self.table.everything("newest_s") if everything else self.table.changes()
+        part["name"] = [self.names[slot] for slot in part["row"].tolist()]
+        return part
+
+
+class _Slots(dict[str, int]):
+    """Visitor to slot; an unknown visitor is given one."""
+
+    def __init__(self, vacant: Any) -> None:
+        super().__init__()
+        self._vacant = vacant
+
+    def __missing__(self, name: str) -> int:
+        self[name] = slot = self._vacant(name)
+        return slot

@@ -1,0 +1,61 @@
+"""The click analytics dataflow: `python -m bytewax.run flows.clicks`.
+
+Each panel of the dashboard is one windowed operator over the clicks of a shard; the board puts their figures
+together once a second and goes to Redis.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import bytewax.operators as op
+from bytewax.dataflow import Dataflow
+
+from flows.board import board
+from flows.categories import Categories
+from flows.decode import decode
+from flows.devices import Devices
+from flows.items import Entry
+from flows.latest import Latest, Raw
+from flows.pages import Pages
+from flows.redis_sink import RedisSink
+from flows.sessions import Sessions
+from flows.settings import Settings
+from flows.sources import source
+from flows.split import by_age, by_page, by_visitor
+from flows.state import State
+from flows.totals import Totals
+from flows.visitors import Visitors
+from flows.windowed import admitted, windowed
+
+
+def build(settings: Settings) -> Dataflow:
+    """Build the flow; nothing is opened before it runs."""
+    flow = Dataflow("clicks")
+    state = State(settings.state_dir, settings.shards, settings.source)
+
+    batches = op.input("source", flow, source(settings, state))
+    clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
+    visits = admitted("visits", op.flat_map("by_visitor", clicks, by_visitor(settings.shards)), state, directory=True)
+    views = admitted("views", op.flat_map("by_page", clicks, by_page(settings.shards)), state)
+    newest = admitted("newest", op.flat_map("by_age", clicks, by_age), state)
+
+    reports = [
+        windowed("visitors", visits, Visitors, state),
+        windowed("sessions", visits, Sessions, state),
+        windowed("devices", visits, Devices, state),
+        windowed("pages", views, Pages, state),
+        windowed("latest", newest, Latest, state, everywhere=False),
+        windowed("categories", visits, Categories, state),
+        windowed("raw", newest, Raw, state, everywhere=False),
+        windowed("totals", visits, Totals, state),
+    ]
+    out = op.branch("is_entry", op.merge("reports", *reports), lambda item: isinstance(item[1], Entry))
+
+    sink = RedisSink(settings)
+    op.output("entries", op.key_rm("entries_unkey", out.trues), sink)
+    op.output("redis", board("board", out.falses, state, settings.publish_every_ms), sink)
+    return flow
+
+
+flow = build(Settings.from_env())

@@ -1,0 +1,116 @@
+"""Clicks as columns: one decoded batch, its strings dictionary-encoded, its records at hand by index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.items import Marker
+
+Ints = npt.NDArray[Any]
+UNKNOWN = "Unknown"
+
+
+class Lines:
+    """The records of a batch by index, and their source positions; both found only when asked for."""
+
+    def __init__(self, data: bytes | list[bytes], start: int, positions: list[int] | None) -> None:
+        self.data, self.start, self._positions = data, start, positions
+
+    @cached_property
+    def _starts(self) -> Ints:
+        assert isinstance(self.data, bytes)
+        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == ord("\n")) + 1
+        return np.concatenate(([0], ends, [len(self.data)])).astype(np.int64)
+
+    def record(self, index: int) -> bytes:
+        """Return one record, without its newline."""
+        if isinstance(self.data, list):
+            return self.data[index]
+        return self.data[self._starts[index] : self._starts[index + 1]].rstrip(b"\n")
+
+    def position(self, index: int) -> int:
+        """Return the source position of one record."""
+        return int(self.positions(np.array([index]))[0])
+
+    def positions(self, index: Ints) -> Ints:
+        """Return the source positions of records, int64."""
+        if isinstance(self.data, bytes):
+            return self._starts[index] + self.start
+        if self._positions is None:
+            return index.astype(np.int64) + self.start
+        return np.array(self._positions, np.int64)[index]
+
+
+@dataclass(slots=True)
+class Words:
+    """A dictionary-encoded column of strings or None: `words[codes[i]]` is the value of row i."""
+
+    codes: Ints
+    words: list[str | None]
+
+    @classmethod
+    def of(cls, values: list[str | None]) -> Words:
+        """Encode `values`."""
+        numbers = _Numbering()
+        codes = np.fromiter(map(numbers.__getitem__, values), np.int32, len(values))
+        return cls(codes, list(numbers))
+
+    def take(self, index: Ints | slice) -> Words:
+        """Return the rows of `index`; the dictionary is shared."""
+        return Words(self.codes[index], self.words)
+
+    def used(self) -> tuple[Ints, Ints, list[str | None]]:
+        """Return (codes in use, each row's place among them, their words)."""
+        used, place = np.unique(self.codes, return_inverse=True)
+        return used, place, [self.words[code] for code in used.tolist()]
+
+
+class _Numbering(dict[Any, int]):
+    """Numbers values in the order of their first use."""
+
+    def __missing__(self, value: Any) -> int:
+        self[value] = number = len(self)
+        return number
+
+
+class Rejection(NamedTuple):
+    """A record set aside: why, where it stood, how it began."""
+
+    reason: str
+    position: int
+    record: bytes
+
+
+@dataclass(slots=True, kw_only=True)
+class Clicks:
+    """The clicks of one batch in the order of arrival; all columns have one length.
+
+    `time_ns` int64 event time; `visitor` str objects; `row` int32 index into `lines`; `gender` and the
+    other words as given (None: missing); `age` float64 (nan: missing). `shown` holds, by click, the plain
+    record of those that came column-shaped.
+    """
+
+    source: str
+    parts: int
+    start: int
+    end: int
+    logged_ms: int | None
+    marker: Marker | None
+    time_ns: Ints
+    visitor: Ints
+    row: Ints
+    product: Words
+    category: Words
+    title: Words
+    device: Words
+    gender: Words
+    age: Ints
+    lines: Lines
+    shown: dict[int, bytes] = field(default_factory=dict)
+    rejected: list[Rejection] = field(default_factory=list)
+    mask_ip: bool = False

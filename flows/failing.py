@@ -1,0 +1,18 @@
+"""How a flow that cannot go on ends: one line on standard error, and at once."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import NoReturn
+
+
+def fail(message: str) -> NoReturn:
+    """Print the one line and end the process with status 1.
+
+    At once, since an exception would reach the user through Bytewax as pages of tracebacks, and since state
+    and position are one write: there is nothing to be saved by going on.
+    """
+    sys.stdout.flush()
+    print(message, file=sys.stderr, flush=True)
+    os._exit(1)

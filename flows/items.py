@@ -1,0 +1,66 @@
+"""What flows: batches of raw records in, boards and stream entries out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+StreamName = Literal["state_logs", "special_offers", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The beat of the board: the source puts one on a batch once per publishing interval.
+
+    `number` counts intervals of the wall clock and grows. `now_ms` is the wall clock (milliseconds since
+    1970 UTC) towards which windows drain while it is quiet; None for a finite source, which never drains.
+    `lag` is the number of clicks not read yet, None where the source does not know.
+    """
+
+    number: int
+    now_ms: int | None = None
+    lag: int | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of one source partition, at positions [start, end).
+
+    `data` is either a block of whole newline-separated lines or a list of records; `positions` gives each
+    record of such a list its position (a block's lines have theirs by byte). `read_ms` is the wall clock
+    when it was read, `logged_ms` the wall clock when its newest record entered the log (None: finite).
+    `parts` is the number of partitions of the whole source.
+    """
+
+    source: str
+    start: int
+    end: int
+    data: bytes | list[bytes]
+    read_ms: int
+    positions: list[int] | None = None
+    logged_ms: int | None = None
+    marker: Marker | None = None
+    parts: int = 1
+    too_large: list[tuple[int, bytes]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One published board: Redis key to JSON text, all of the same `as_of_ms`."""
+
+    as_of_ms: int
+    values: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of a Redis stream, written once however often it is sent.
+
+    Entries of one (`stream`, `lane`) come in the order of `ordinal`, a string made from the source position
+    that sorts as text; an entry whose ordinal is not above the last one written changes nothing.
+    """
+
+    stream: StreamName
+    lane: str
+    ordinal: str
+    fields: dict[str, str]

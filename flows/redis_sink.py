@@ -1,0 +1,299 @@
+"""The Redis sink: boards and stream entries out, never in the way of the flow.
+
+A background thread writes. It keeps only the newest board and bounded queues of entries, so a Redis that is
+down, hung, full or read-only costs the flow neither time nor memory, and has a whole board again about a
+second after it is back at the latest.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from itertools import islice
+from threading import Condition, Event, Lock, Thread
+from urllib.parse import urlsplit
+
+import redis
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from redis.backoff import NoBackoff
+from redis.commands.core import Script
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+
+from flows import embedded
+from flows.items import Board, Entry, StreamName
+from flows.settings import Settings, SettingsError
+
+Item = Board | Entry
+
+log = logging.getLogger("clicks.redis")
+
+# About how many entries a stream keeps; 0: all. Of a stream that is trimmed, at most BUFFER wait here.
+MAXLEN: dict[StreamName, int] = {"special_offers": 0, "state_logs": 1000, "rejected": 1000}
+BUFFER = 10_000
+CHUNK = 500
+
+TIMEOUT_S = 1.0
+BACKOFF_S = (0.1, 1.0)  # doubling from the first to the second
+CLOSE_S = 10.0
+
+# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), then per entry: its field in the hash,
+# its ordinal, how many arguments follow, names and values. Ordinals are compared byte by byte, because Lua's
+# own comparison of strings depends on the server's locale.
+ADD_ENTRIES = """
+local function above(a, b)
+  for i = 1, math.min(#a, #b) do
+    local x, y = a:byte(i), b:byte(i)
+    if x ~= y then return x > y end
+  end
+  return #a > #b
+end
+local at = 2
+while at <= #ARGV do
+  local lane, ordinal, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
+  local last = redis.call('HGET', KEYS[1], lane)
+  if not last or above(ordinal, last) then
+    local add = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*'}
+    if ARGV[1] == '0' then add = {'XADD', KEYS[2], '*'} end
+    for i = at + 3, at + 2 + count do add[#add + 1] = ARGV[i] end
+    redis.call(unpack(add))
+    redis.call('HSET', KEYS[1], lane, ordinal)
+  end
+  at = at + 3 + count
+end
+"""
+
+
+class RedisSink(DynamicSink[Item]):
+    """Writes boards and entries to `settings.redis_url`, to the embedded Valkey if that is None.
+
+    `on_written` is called from the writing thread with each entry that is in Redis (by this write or an
+    earlier one), and with each `state_logs` entry that newer ones pushed out of the buffer. Raises
+    SettingsError if the URL cannot be understood, or there can be no embedded Valkey.
+    """
+
+    def __init__(self, settings: Settings, on_written: Callable[[Entry], None] | None = None) -> None:
+        # Checked here, where the error is one line; what Bytewax makes of one in `build` is a page.
+        embedded.check() if settings.redis_url is None else address(settings.redis_url)
+        self._url = settings.redis_url
+        self._on_written = on_written
+        self._lock = Lock()
+        self._writer: _Writer | None = None
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
+        """Start the writer of this process, which all its workers share; raises SettingsError."""
+        with self._lock:
+            if self._writer is None or not self._writer.partitions:
+                self._writer = _Writer(self._url or embedded.ensure(), self._on_written, self._lock)
+            self._writer.partitions += 1
+            return self._writer
+
+
+class _Backlog:
+    """What waits to be written: the flow puts, the writer looks and reports; each lock is short."""
+
+    def __init__(self) -> None:
+        self.board: Board | None = None
+        self.entries_dropped_total = 0
+        self._queues: dict[StreamName, deque[Entry]] = {stream: deque() for stream in MAXLEN}
+        self._superseded: list[Entry] = []
+        self._closing = False
+        self._changed = Condition()
+
+    def put(self, items: list[Item], last: bool = False) -> None:
+        with self._changed:
+            self._closing = last
+            for item in items:
+                if isinstance(item, Board):
+                    self.board = item
+                else:
+                    self._append(item)
+            self._changed.notify()
+
+    def wait(self) -> bool:
+        """Wait until there is something to write; False once closing and all is written."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._closing or self._pending())
+            return self._pending()
+
+    def oldest(self, stream: StreamName) -> list[Entry]:
+        with self._changed:
+            return list(islice(self._queues[stream], CHUNK))
+
+    def board_written(self, board: Board) -> None:
+        with self._changed:
+            if self.board is board:
+                self.board = None
+
+    def entries_written(self, entries: list[Entry]) -> None:
+        """Forget `entries`, the oldest of a stream; those dropped in the meantime count as written."""
+        with self._changed:
+            queue = self._queues[entries[0].stream]
+            written = {id(entry) for entry in entries}
+            for _ in entries:
+                if queue and id(queue[0]) in written:
+                    queue.popleft()
+                else:
+                    self.entries_dropped_total -= 1
+            self._superseded = [entry for entry in self._superseded if id(entry) not in written]
+
+    def pop_superseded(self) -> list[Entry]:
+        with self._changed:
+            entries, self._superseded = self._superseded, []
+            return entries
+
+    def __str__(self) -> str:
+        with self._changed:
+            board = ["the newest board"] if self.board else []
+            entries = [f"{len(queue)} {stream} entries" for stream, queue in self._queues.items() if queue]
+            return ", ".join(board + entries)
+
+    def _pending(self) -> bool:
+        return self.board is not None or any(self._queues.values())
+
+    def _append(self, entry: Entry) -> None:
+        queue = self._queues[entry.stream]
+        queue.append(entry)
+        if MAXLEN[entry.stream] and len(queue) > BUFFER:
+            oldest = queue.popleft()
+            self.entries_dropped_total += 1
+            if entry.stream == "state_logs":
+                self._superseded.append(oldest)
+
+
+class _Writer(StatelessSinkPartition[Item]):
+    """Writes a backlog to Redis until all partitions, all of them this one, are closed."""
+
+    def __init__(self, url: str, on_written: Callable[[Entry], None] | None, lock: Lock) -> None:
+        self.partitions = 0
+        self._backlog = _Backlog()
+        self._lock = lock
+        self._address = address(url)
+        self._client = _client(url)
+        self._add_entries = Script(self._client, ADD_ENTRIES)
+        self._on_written: Callable[[Entry], None] = on_written or (lambda entry: None)
+        self._abandoned = Event()
+        self._down_since_s: float | None = None
+        self._thread = Thread(target=self._run, name="redis-writer", daemon=True)
+        self._thread.start()
+
+    def write_batch(self, items: list[Item]) -> None:
+        self._backlog.put(items)
+
+    def close(self) -> None:
+        """Close one partition; with the last one, write what is left, for at most CLOSE_S seconds."""
+        with self._lock:
+            self.partitions -= 1
+            if self.partitions:
+                return
+        self._backlog.put([], last=True)
+        self._thread.join(CLOSE_S)
+        self._abandoned.set()
+        if unwritten := str(self._backlog):
+            log.error("Redis at %s: not written at the end: %s", self._address, unwritten)
+
+    def _run(self) -> None:
+        pause_s = BACKOFF_S[0]
+        while self._backlog.wait() and not self._abandoned.is_set():
+            began_s = time.monotonic()
+            try:
+                for entry in self._backlog.pop_superseded():
+                    self._on_written(entry)
+                self._write()
+            except Exception as error:  # whatever it is, it must not end the writing
+                self._failed(error)
+                # Counted from the start of the attempt: one that hung until its timeout has waited enough.
+                self._abandoned.wait(max(BACKOFF_S[0], began_s + pause_s - time.monotonic()))
+                pause_s = min(2 * pause_s, BACKOFF_S[1])
+            else:
+                pause_s = BACKOFF_S[0]
+                self._succeeded()
+        self._client.close()
+
+    def _write(self) -> None:
+        """Write the board and a chunk of each stream; what Redis refuses does not keep it from the rest."""
+        refusal: redis.ResponseError | None = None
+        for stream in (None, *MAXLEN):
+            try:
+                self._write_board() if stream is None else self._write_entries(stream)
+            except redis.ResponseError as error:
+                refusal = refusal or error
+        if refusal is not None:
+            raise refusal
+
+    def _write_board(self) -> None:
+        board = self._backlog.board
+        if board is None:
+            return
+        summary = json.loads(board.values["board"])
+        summary["published_at"] = time.time_ns() // 1_000_000
+        summary["entries_dropped_total"] = self._backlog.entries_dropped_total
+        with self._client.pipeline(transaction=True) as pipe:
+            # The watch keeps a board given up by us, but still on its way into a hung Redis, from replacing a
+            # newer one. EXEC ends it; told so now, redis-py will report a lost connection as what it is.
+            pipe.watch("board")  # type: ignore[no-untyped-call]
+            pipe.watching = False
+            pipe.multi()
+            pipe.mset({**board.values, "board": json.dumps(summary)})
+            pipe.publish("boards", board.as_of_ms)
+            with suppress(redis.WatchError):  # after one, the board still waits: the next attempt is at once
+                pipe.execute()
+                self._backlog.board_written(board)
+
+    def _write_entries(self, stream: StreamName) -> None:
+        entries = self._backlog.oldest(stream)
+        if not entries:
+            return
+        args: list[str | int] = [MAXLEN[stream]]
+        for entry in entries:
+            pairs = [text for pair in entry.fields.items() for text in pair]
+            args += [f"{stream}|{entry.lane}", entry.ordinal, len(pairs), *pairs]
+        self._add_entries(keys=["entries_written", stream], args=args)
+        self._backlog.entries_written(entries)
+        for entry in entries:
+            self._on_written(entry)
+
+    def _failed(self, error: Exception) -> None:
+        # A new connection may lead to the new primary, where the old one leads to the old.
+        self._client.connection_pool.disconnect()
+        if self._down_since_s is None:
+            self._down_since_s = time.monotonic()
+            # redis-py puts the command, with our data, before the reason.
+            reason = str(error).rpartition(" of pipeline caused error: ")[2]
+            log.warning("Redis at %s: %s: %s; trying again", self._address, type(error).__name__, reason)
+
+    def _succeeded(self) -> None:
+        if self._down_since_s is not None:
+            log.info("Redis at %s: back after %.1f s", self._address, time.monotonic() - self._down_since_s)
+            self._down_since_s = None
+
+
+def address(url: str) -> str:
+    """Tell where a Redis URL leads (host:port/path), without its credentials; raises SettingsError."""
+    try:
+        parts = urlsplit(url)
+        if parts.scheme == "unix":
+            return parts.path
+        # An unescaped / # ? in the password cuts it in two, one of which would pass for host or path.
+        if "@" in parts.path or parts.fragment or ("@" in parts.query and "=" not in parts.query):
+            raise ValueError
+        return f"{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
+    except ValueError:
+        message = "REDIS_URL cannot be understood: percent-encode the special characters of its password"
+        raise SettingsError(message) from None  # value and cause may hold the password
+
+
+def _client(url: str) -> redis.Redis:
+    """Make a client that never waits long and leaves trying again to the writer."""
+    return redis.from_url(
+        url,
+        socket_timeout=TIMEOUT_S,
+        socket_connect_timeout=TIMEOUT_S,
+        retry=Retry(NoBackoff(), 0),
+        encoding_errors="replace",  # a lone surrogate in a click must not block its stream
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),  # it would stretch the timeouts
+    )

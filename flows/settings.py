@@ -1,0 +1,110 @@
+"""The configuration: environment variables, read once, checked at start, each with a default."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+EMBEDDED_PORT = 6399
+EMBEDDED_URL = f"redis://127.0.0.1:{EMBEDDED_PORT}/0"
+MAX_SHARDS = 4096
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
+
+
+class SettingsError(SystemExit):
+    """A wrong setting: one line that names the variable, what was found and what to do.
+
+    A `SystemExit`, so that the user of a command sees that line and no traceback.
+    """
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment says; see the README for the meaning of each variable."""
+
+    source: str = "demo:"
+    redis_url: str | None = None
+    state_dir: Path = Path("state")
+    shards: int = 16
+    publish_every_ms: int = 1000
+    offers_topic: str | None = None
+    rejected_topic: str | None = None
+    mask_ip: bool = False
+    kafka: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
+        """Read and check the variables in `env`; raises SettingsError."""
+        return cls(
+            source=_source(env.get("CLICKS_SOURCE") or cls.source),
+            redis_url=_redis_url(env.get("REDIS_URL")),
+            state_dir=Path(env.get("CLICKS_STATE_DIR") or cls.state_dir),
+            shards=_shards(env.get("CLICKS_SHARDS") or str(cls.shards)),
+            publish_every_ms=_publish_every(env.get("CLICKS_PUBLISH_EVERY") or "1s"),
+            offers_topic=env.get("CLICKS_OFFERS_TOPIC") or None,
+            rejected_topic=env.get("CLICKS_REJECTED_TOPIC") or None,
+            mask_ip=_flag("CLICKS_MASK_IP", env.get("CLICKS_MASK_IP") or "0"),
+            kafka={
+                name[len("KAFKA_") :].lower().replace("_", "."): value
+                for name, value in env.items()
+                if name.startswith("KAFKA_") and value
+            },
+        )
+
+
+def duration_s(text: str) -> float | None:
+    """Seconds in a duration such as `8h30m`, `90s` or `0.5s`; None if it is not one."""
+    match = _DURATION.fullmatch(text)
+    if not text or match is None:
+        return None
+    hours, minutes, seconds = match.groups()
+    return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+
+
+def _error(variable: str, found: str, remedy: str) -> SettingsError:
+    return SettingsError(f"{variable} is {found!r}: {remedy}")
+
+
+def _source(text: str) -> str:
+    kind, _, rest = text.partition(":")
+    brokers, _, topic = rest.rpartition("/")
+    if kind == "demo" and (not rest or rest.startswith("?")):
+        return text
+    if (kind == "file" and rest) or (kind == "kafka" and brokers and topic):
+        return text
+    remedy = "set it to demo:, file:PATH or kafka:BROKERS/TOPIC"
+    raise _error("CLICKS_SOURCE", text, remedy)
+
+
+def _redis_url(text: str | None) -> str | None:
+    if not text:
+        return None
+    if not text.startswith(("redis://", "rediss://", "unix://")):
+        # The value itself may hold a password: only its scheme is shown.
+        scheme = text.partition(":")[0] if "://" in text else "no URL"
+        remedy = "start it with redis://, rediss:// (TLS) or unix://"
+        raise _error("REDIS_URL", scheme, remedy)
+    return text
+
+
+def _shards(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= MAX_SHARDS:
+        raise _error("CLICKS_SHARDS", text, f"set it to a whole number from 1 to {MAX_SHARDS}")
+    return int(text)
+
+
+def _publish_every(text: str) -> int:
+    seconds = duration_s(text)
+    if seconds is None or not 0.1 <= seconds <= 3600:
+        raise _error("CLICKS_PUBLISH_EVERY", text, "set it to a duration from 0.1s to 1h, such as 1s")
+    return round(seconds * 1000)
+
+
+def _flag(variable: str, text: str) -> bool:
+    if text not in ("0", "1"):
+        raise _error(variable, text, "set it to 0 or 1")
+    return text == "1"

@@ -1,0 +1,212 @@
+"""Where clicks come from: a finite log or the built-in demo; Bytewax input of whole batches."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable
+from datetime import datetime, timezone
+from pathlib import Path
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from flows.decode import KEPT_BYTES, MAX_RECORD_BYTES
+from flows.failing import fail
+from flows.items import Batch, Marker
+from flows.settings import Settings
+from flows.shop import Shop
+from flows.state import State
+from flows.stopping import stop_on_signals, stop_requested
+
+BLOCK_BYTES = 1 << 23
+_DEMO_SECONDS = 600
+_DEMO_RECORDS = 20_000
+_INDEX_BITS = 24
+
+
+def source(settings: Settings, state: State) -> FixedPartitionedSource[Batch, int]:
+    """Return the source that `settings` name; raises SettingsError if its options are wrong."""
+    kind, _, rest = settings.source.partition(":")
+    if kind == "demo":
+        return DemoSource(Shop.parse(settings.source), state, settings.publish_every_ms)
+    if kind == "file":
+        return FileSource(Path(rest), state, settings.publish_every_ms)
+    # Imported here, since flows.kafka builds on this module.
+    from flows.kafka import KafkaSource
+
+    return KafkaSource(settings, state)
+
+
+def now_ms() -> int:
+    """Return the wall clock."""
+    return time.time_ns() // 10**6
+
+
+class Metronome:
+    """Gives the marker of each publishing interval of the wall clock once."""
+
+    def __init__(self, every_ms: int) -> None:
+        self._every_ms = every_ms
+        self._last = -1
+
+    def marker(self, at_ms: int, *, finite: bool, lag: int | None = None) -> Marker | None:
+        """Return the marker due at wall clock `at_ms`, None if it has been given."""
+        number = at_ms // self._every_ms
+        if number == self._last:
+            return None
+        self._last = number
+        return Marker(number, None if finite else at_ms, lag)
+
+    def next_ms(self) -> int:
+        """Return the wall clock at which the next marker is due."""
+        return (self._last + 1) * self._every_ms
+
+
+class FileSource(FixedPartitionedSource[Batch, int]):
+    """A finite log of JSON lines; positions are bytes."""
+
+    def __init__(self, path: Path, state: State, every_ms: int) -> None:
+        self._path, self._state, self._every_ms = path, state, every_ms
+
+    def list_parts(self) -> list[str]:
+        """Return the one partition."""
+        return [f"file:{self._path}"]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> FilePartition:
+        """Open the log where the shard that has applied least ended."""
+        stop_on_signals()
+        applied = self._state.position(for_part) if resume_state is None else resume_state
+        return FilePartition(self._path, for_part, applied or 0, Metronome(self._every_ms))
+
+
+class FilePartition(StatefulSourcePartition[Batch, int]):
+    """Reads blocks of whole lines."""
+
+    def __init__(self, path: Path, name: str, position: int, metronome: Metronome) -> None:
+        self._name, self._position, self._metronome = name, position, metronome
+        try:
+            self._file = path.open("rb")
+            size = os.fstat(self._file.fileno()).st_size
+        except OSError as error:
+            fail(f"CLICKS_SOURCE names {str(path)!r}: {error.strerror or error}: set it to a readable file")
+        if position > size:
+            fail(
+                f"{path} has {size} bytes, but {position} were applied: it is another log; "
+                "set CLICKS_STATE_DIR to another directory"
+            )
+        self._file.seek(position)
+        self._begun = False
+
+    def next_batch(self) -> Iterable[Batch]:
+        """Return the next block; raises StopIteration at the end or when the flow is to stop."""
+        start = self._position
+        data, too_large = self._read()
+        if stop_requested() or (self._begun and self._position == start):
+            raise StopIteration
+        # Even an empty log gives one batch, and so a board.
+        self._begun = True
+        at_ms = now_ms()
+        marker = self._metronome.marker(at_ms, finite=True)
+        return [Batch(self._name, start, self._position, data, at_ms, marker=marker, too_large=too_large)]
+
+    def _read(self) -> tuple[bytes, list[tuple[int, bytes]]]:
+        """Read whole lines; of a line longer than a block only where it stands and how it begins."""
+        data = self._file.read(BLOCK_BYTES)
+        end = data.rfind(b"\n") + 1
+        if not end and len(data) == BLOCK_BYTES:
+            return b"", [self._skip_line(data)]
+        if len(data) == BLOCK_BYTES:
+            data = data[:end]
+        self._position += len(data)
+        self._file.seek(self._position)
+        return data, []
+
+    def _skip_line(self, data: bytes) -> tuple[int, bytes]:
+        head = self._position, data[:KEPT_BYTES]
+        end = 0
+        while data and not end:
+            self._position += len(data)
+            data = self._file.read(BLOCK_BYTES)
+            end = data.find(b"\n") + 1
+        self._position += end
+        self._file.seek(self._position)
+        return head
+
+    def snapshot(self) -> int:
+        """Return the position of the next read."""
+        return self._position
+
+    def close(self) -> None:
+        """Close the log."""
+        self._file.close()
+
+
+assert BLOCK_BYTES > MAX_RECORD_BYTES
+
+
+class DemoSource(FixedPartitionedSource[Batch, int]):
+    """The built-in shop: its past at full speed, then as time goes on.
+
+    A position is the second a click is logged in (since 1970), shifted, plus its index in that second.
+    """
+
+    def __init__(self, shop: Shop, state: State, every_ms: int) -> None:
+        self._shop, self._state, self._every_ms = shop, state, every_ms
+
+    def list_parts(self) -> list[str]:
+        """Return the one partition."""
+        return ["demo"]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> DemoPartition:
+        """Begin `history_s` ago, or where the shard that has applied least ended."""
+        stop_on_signals()
+        applied = self._state.position(for_part) if resume_state is None else resume_state
+        first_s = now_ms() // 1000 - round(self._shop.history_s) if applied is None else applied >> _INDEX_BITS
+        return DemoPartition(self._shop, first_s, Metronome(self._every_ms))
+
+
+class DemoPartition(StatefulSourcePartition[Batch, int]):
+    """Brings the records of whole seconds once they are over."""
+
+    def __init__(self, shop: Shop, first_s: int, metronome: Metronome) -> None:
+        self._shop, self._next_s, self._metronome = shop, first_s, metronome
+
+    def next_batch(self) -> Iterable[Batch]:
+        """Return the records since the last call; raises StopIteration when the flow is to stop."""
+        if stop_requested():
+            raise StopIteration
+        at_ms = now_ms()
+        start_s, records, positions = self._next_s, [], []
+        until_s = min(at_ms // 1000, start_s + _DEMO_SECONDS)
+        while self._next_s < until_s and len(records) < _DEMO_RECORDS:
+            second = self._shop.second(self._next_s)
+            first = self._next_s << _INDEX_BITS
+            positions += range(first, first + len(second))
+            records += second
+            self._next_s += 1
+        marker = self._metronome.marker(at_ms, finite=False)
+        if self._next_s == start_s and marker is None:
+            return []
+        return [
+            Batch(
+                "demo",
+                start_s << _INDEX_BITS,
+                self._next_s << _INDEX_BITS,
+                records,
+                at_ms,
+                positions,
+                logged_ms=self._next_s * 1000,
+                marker=marker,
+            )
+        ]
+
+    def next_awake(self) -> datetime | None:
+        """Wait for the next second once the past has been brought."""
+        if self._next_s * 1000 + 1000 <= now_ms():
+            return None
+        due_ms = min((self._next_s + 1) * 1000, self._metronome.next_ms())
+        return datetime.fromtimestamp(due_ms / 1000, timezone.utc)
+
+    def snapshot(self) -> int:
+        """Return the position of the next read."""
+        return self._next_s << _INDEX_BITS

@@ -1,0 +1,73 @@
+"""Totals since the state began: accepted clicks, late ones, and rejected records by reason."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from flows.columns import Rejection
+from flows.items import Entry
+from flows.split import ShardClicks
+
+
+class Totals:
+    """Counts what becomes of every record; rejected ones are passed on for all to see."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+        self._rejected: list[Entry] = []
+
+    def add(self, item: ShardClicks) -> None:
+        """Take in admitted clicks and the shard's rejected records."""
+        self._counts["clicks"] += len(item)
+        self._counts["late"] += item.late
+        # Rows of one column-shaped record share its position: numbered, so that none hides another.
+        at: Counter[int] = Counter()
+        for rejection in item.rejected:
+            self._counts[f"rejected {rejection.reason}"] += 1
+            self._rejected.append(_entry(item.header.source, at[rejection.position], rejection))
+            at[rejection.position] += 1
+
+    def entries(self) -> list[Entry]:
+        """Return the stream entries of the records rejected since the last call."""
+        entries, self._rejected = self._rejected, []
+        return entries
+
+    def report(self, as_of_s: int) -> dict[str, int]:
+        """Return the counts."""
+        return dict(self._counts)
+
+    def changes(self, *, everything: bool) -> dict[str, Any]:
+        """Return all counts; they are few."""
+        return {"counts": dict(self._counts)}
+
+    def load(self, part: dict[str, Any]) -> None:
+        """Take in a part of the state."""
+        self._counts = Counter(part["counts"])
+
+
+def _entry(source: str, number: int, rejection: Rejection) -> Entry:
+    return Entry(
+        stream="rejected",
+        lane=source,
+        ordinal=f"{rejection.position:020d}-{number:06d}",
+        fields={
+            "reason": rejection.reason,
+            "position": f"{source}@{rejection.position}",
+            "record": rejection.record.decode(errors="replace"),
+        },
+    )
+
+
+def total_values(shards: list[dict[str, int]]) -> dict[str, Any]:
+    """Return the totals of `board`."""
+    total: Counter[str] = Counter()
+    for shard in shards:
+        total.update(shard)
+    rejected = {key.removeprefix("rejected "): n for key, n in sorted(total.items()) if key.startswith("rejected ")}
+    return {
+        "clicks_total": total["clicks"],
+        "late_total": total["late"],
+        "rejected_total": sum(rejected.values()),
+        "rejected": rejected,
+    }

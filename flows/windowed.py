@@ -1,0 +1,137 @@
+"""Windowed operators: how the metrics and the admission of a shard run inside Bytewax.
+
+A metric is a small class that knows neither Bytewax nor RocksDB: `add` takes in a shard's admitted clicks,
+`report` gives its figures as of a second, `changes` and `load` carry its state to disk and back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import bytewax.operators as op
+import numpy as np
+from bytewax.dataflow import Stream
+from bytewax.operators import StatefulBatchLogic
+
+from flows.admission import Admission, Directory, GapError
+from flows.failing import fail
+from flows.split import Beat, ShardClicks
+from flows.state import Shard, State
+
+Keyed = tuple[str, ShardClicks]
+
+
+class Metric(Protocol):
+    """One metric of one shard."""
+
+    def add(self, item: ShardClicks) -> None:
+        """Take in admitted clicks; forget the visitors of `item.freed` first."""
+
+    def report(self, as_of_s: int) -> Any:
+        """Return the shard's figures for windows that end at `as_of_s`, exclusive."""
+
+    def changes(self, *, everything: bool) -> dict[str, Any]:
+        """Return what changed since the last call, or all there is; arrays, numbers, lists and strings."""
+
+    def load(self, part: dict[str, Any]) -> None:
+        """Take in what `changes` gave once; parts come in the order in which they were given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """A metric's figures for one shard and beat."""
+
+    metric: str
+    shard: int
+    beat: Beat
+    figures: Any
+
+
+class _MetricLogic(StatefulBatchLogic[ShardClicks, Any, int]):
+    def __init__(self, name: str, make: Callable[[], Metric], state: State) -> None:
+        self._name, self._metric, self._state = name, make(), state
+        self._shard: Shard | None = None
+
+    def on_batch(self, values: list[ShardClicks]) -> tuple[Iterable[Any], bool]:
+        if self._shard is None:
+            self._shard = self._state.shard(values[0].shard)
+            for part in self._shard.load(self._name):
+                self._metric.load(part)
+        out: list[Any] = []
+        for item in values:
+            self._metric.add(item)
+            out += getattr(self._metric, "entries", lambda: [])()
+            if item.beat is not None:
+                figures = self._metric.report(item.beat.as_of_s)
+                out.append(Report(self._name, item.shard, item.beat, figures))
+        return out, False
+
+    def snapshot(self) -> int:
+        if self._shard is None:
+            return -1
+        self._shard.save(self._name, self._metric.changes)
+        return self._shard.number
+
+
+class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
+    """Admits; with a `name` also numbers the shard's visitors and keeps their numbers and the positions."""
+
+    def __init__(self, name: str | None, state: State) -> None:
+        self._name, self._state = name, state
+        self._directory = Directory()
+        self._shard: Shard | None = None
+        self._admission: Admission | None = None
+        self._empty: ShardClicks | None = None
+
+    def _open(self, first: ShardClicks) -> Admission:
+        self._shard = shard = self._state.shard(first.shard)
+        self._admission = Admission(shard.positions, shard.newest_ns, shard.logged_ms)
+        self._empty = first.take(np.empty(0, np.int64))
+        self._empty.rejected, self._empty.newest = [], []
+        if self._name is not None:
+            for part in shard.load(self._name):
+                self._directory.load(part)
+            self._directory.loaded()
+        return self._admission
+
+    def on_batch(self, values: list[ShardClicks]) -> tuple[Iterable[ShardClicks], bool]:
+        admission = self._admission or self._open(values[0])
+        try:
+            items = [admission.admit(item) for item in values]
+        except GapError as error:
+            fail(f"{error}: restart the flow; if it happens again, move the state directory away to rebuild")
+        if self._name is not None:
+            for item in items:
+                self._directory.number(item)
+        return items, False
+
+    def on_eof(self) -> tuple[Iterable[ShardClicks], bool]:
+        if self._admission is None or self._empty is None:
+            return [], False
+        return [self._admission.last(self._empty)], False
+
+    def snapshot(self) -> int:
+        if self._shard is None or self._admission is None:
+            return -1
+        if self._name is not None:
+            clock = self._admission.clock
+            self._shard.save_position(self._admission.positions, clock.newest_ns, clock.logged_ms)
+            self._shard.save(self._name, self._directory.changes)
+        return self._shard.number
+
+
+def admitted(name: str, clicks: Stream[Keyed], state: State, *, directory: bool = False) -> Stream[Keyed]:
+    """Admit each shard's clicks; with `directory`, number its visitors."""
+    if directory:
+        state.expect(name, everywhere=True)
+    return op.stateful_batch(name, clicks, lambda _: _AdmissionLogic(name if directory else None, state))
+
+
+def windowed(
+    name: str, clicks: Stream[Keyed], make: Callable[[], Metric], state: State, *, everywhere: bool = True
+) -> Stream[tuple[str, Any]]:
+    """Run one metric, in every shard or in the first alone; gives Reports (and a journey's entries)."""
+    state.expect(name, everywhere=everywhere)
+    return op.stateful_batch(name, clicks, lambda _: _MetricLogic(name, make, state))

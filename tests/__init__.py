@@ -1,0 +1,1 @@
+"""Tests: each compares what the project does with what its contract says."""

@@ -1,0 +1,432 @@
+"""The batch oracle: every published value, recomputed naively from the whole log.
+
+It shares no code with the flow. It reads top to bottom like the contract: decode records, decide which
+clicks are late, then one small function per metric, each over a plain list of clicks in arrival order.
+Times are integer nanoseconds since 1970 UTC unless a name ends in `_ms`; windows are half open, [start, end).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from fractions import Fraction
+from typing import Any, NamedTuple, NoReturn
+
+Row = dict[str, Any]
+Expected = dict[str, Any]
+
+MS = 10**6
+SECOND = 1000 * MS
+MINUTE = 60 * SECOND
+HALF_HOUR = 30 * MINUTE
+HOUR = 60 * MINUTE
+
+MAX_BYTES = 1_048_576
+MAX_DEPTH = 900
+KEPT_BYTES = 512
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+YEAR_2000 = 946_684_800 * SECOND
+
+FIELDS = (
+    *("timestamp", "original_timestamp", "userId", "ip", "userAgent", "productId", "category", "title"),
+    *("gender", "country", "deviceType", "age", "birthdate"),
+)
+# The fields that metrics use, with the types they may have; `type(x) in` tells a bool from an int.
+USED: dict[str, tuple[type, ...]] = {
+    "timestamp": (int, str),
+    **dict.fromkeys(("userId", "productId", "category", "deviceType", "gender", "title"), (str,)),
+    "age": (int, float),
+}
+
+
+class Click(NamedTuple):
+    """One accepted click; `fields` holds all of FIELDS, None where missing, `timestamp` in nanoseconds."""
+
+    time: int
+    user: str
+    fields: Row
+
+    @property
+    def category(self) -> str:
+        return "Unknown" if self.fields["category"] is None else str(self.fields["category"])
+
+    @property
+    def device(self) -> str:
+        return "Unknown" if self.fields["deviceType"] is None else str(self.fields["deviceType"])
+
+
+def recompute(records: Sequence[tuple[int, bytes]], read_ms: int, as_of_ms: int | None = None) -> Expected:
+    """Return every value the contract publishes for a log.
+
+    `records` are (position, bytes) of one partition in arrival order. `read_ms` is the wall clock when they
+    were read. `as_of_ms` is by default the end of the second of the newest click (0 without any click); one
+    that is before that raises ValueError. The result has a list of rows for each frame key, the `board`
+    (without `published_at`, `positions` and `lag`), `state_logs` as (msg, user, state, created),
+    `special_offers` as (user, offer, created) and `rejected` as (reason, position, first 512 bytes).
+    """
+    clicks: list[Click] = []
+    rejected: list[tuple[str, int, bytes]] = []
+    late = 0
+    newest: int | None = None
+    for position, record in records:
+        for item in decoded(record, read_ms):
+            if isinstance(item, str):
+                rejected.append((item, position, record[:KEPT_BYTES]))
+                continue
+            newest = item.time if newest is None else max(newest, item.time)
+            if item.time < floor(newest, HALF_HOUR) - 16 * HALF_HOUR:
+                late += 1
+            else:
+                clicks.append(item)
+
+    first_as_of_ms = 0 if newest is None else (newest // SECOND + 1) * 1000
+    as_of = (first_as_of_ms if as_of_ms is None else as_of_ms) * MS
+    if as_of < first_as_of_ms * MS:
+        msg = f"as_of_ms is {as_of_ms}, but there are newer clicks: give {first_as_of_ms} or later"
+        raise ValueError(msg)
+
+    state_logs, offers = journeys(clicks)
+    sessions = sessions_of(clicks)
+    last_hour = within(clicks, as_of - HOUR, as_of)
+    devices = device_rows(within(clicks, as_of - 10 * MINUTE, as_of))
+    return {
+        "last_15_minutes": minute_rows(clicks, as_of),
+        "sessions": session_rows(sessions, as_of),
+        "device_type_popularity": devices,
+        "products_last_hour": page_rows(last_hour),
+        "latest_visitors": latest_rows(last_hour, as_of),
+        "category_popularity": category_rows(last_hour),
+        "raw_data": raw_rows(last_hour),
+        "board": {
+            "as_of": as_of // MS,
+            "visitors_15m": distinct_users(within(clicks, as_of - 15 * MINUTE, as_of)),
+            **session_figures(sessions, as_of),
+            "devices_now": sum(row["Total"] for row in devices),
+            "clicks_total": len(clicks),
+            "late_total": late,
+            "rejected_total": len(rejected),
+            "rejected": dict(Counter(reason for reason, _, _ in rejected)),
+        },
+        "state_logs": state_logs,
+        "special_offers": offers,
+        "rejected": rejected,
+    }
+
+
+# Records to clicks
+
+
+def decoded(record: bytes, read_ms: int) -> list[Click | str]:
+    """Return the clicks of a record, in place of each rejected one the reason."""
+    if len(record) > MAX_BYTES:
+        return ["too_large"]
+    try:
+        value = json_value(record)
+    except (ValueError, RecursionError):
+        return ["not_json"]
+    if not isinstance(value, dict):
+        return ["not_a_click"]
+    rows = table_rows(value) if "Timestamps" in value else [value]
+    return ["bad_columns"] if rows is None else [judged(row, read_ms) for row in rows]
+
+
+def json_value(record: bytes) -> Any:
+    """Return the JSON value of a record; ValueError if it is not one, or half a character is escaped in it."""
+    text = record.decode("utf-8")
+    if text.count("[") + text.count("{") > MAX_DEPTH and depth(text) > MAX_DEPTH:
+        msg = "nested too deep"
+        raise ValueError(msg)
+    value = json.loads(text, parse_constant=no_constant)
+    # A lone surrogate is a UnicodeEncodeError, which is a ValueError.
+    json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return value
+
+
+def no_constant(name: str) -> NoReturn:
+    """Refuse NaN and Infinity, which are not JSON although Python reads them."""
+    raise ValueError(name)
+
+
+def depth(text: str) -> int:
+    """Return how deep the brackets outside strings are nested."""
+    deepest = now = 0
+    for char in re.sub(r'"(?:[^"\\]|\\.)*"', "", text, flags=re.DOTALL):
+        now += (char in "[{") - (char in "]}")
+        deepest = max(deepest, now)
+    return deepest
+
+
+def table_rows(table: Row) -> list[Row] | None:
+    """Return the rows of the column shape as records of the other shape; None if the columns do not fit."""
+    times, epoch = table["Timestamps"], table.get("Epoch", 0)
+    # In the order in which a later one hides an earlier one.
+    found = [table.get(name) for name in ("TagValues", "NumericValues", "StringValues")]
+    groups = [{} if group is None else group for group in found]
+    if type(times) is not list or type(epoch) is not int or not all(type(group) is dict for group in groups):
+        return None
+    for group in groups:
+        if not all(type(column) is list and len(column) == len(times) for column in group.values()):
+            return None
+    rows = []
+    for i, time in enumerate(times):
+        row = {}
+        for group in groups:
+            row.update({name: column[i] for name, column in group.items() if column[i] is not None})
+        row["timestamp"] = epoch + time if type(time) is int else time
+        rows.append(row)
+    return rows
+
+
+def judged(row: Row, read_ms: int) -> Click | str:
+    """Return the click of a row, or the reason to reject it."""
+    for name, types in USED.items():
+        if row.get(name) is not None and type(row[name]) not in types:
+            return "bad_type"
+    if row.get("timestamp") is None:
+        return "no_time"
+    if not row.get("userId"):
+        return "no_user"
+    time = event_time(row["timestamp"])
+    if time is None:
+        return "bad_time"
+    if time < YEAR_2000:
+        return "too_old"
+    if time > read_ms * MS + 5 * MINUTE:
+        return "too_new"
+    return Click(time, row["userId"], {name: row.get(name) for name in FIELDS} | {"timestamp": time})
+
+
+def event_time(value: int | str) -> int | None:
+    """Return the time that a `timestamp` means; None if it means none."""
+    if isinstance(value, str):
+        return iso_time(value)
+    if not -(2**63) <= value < 2**63:
+        return None
+    return value * (MS if abs(value) < 10**14 else 1000 if abs(value) < 10**17 else 1)
+
+
+# What datetime.fromisoformat takes on Python 3.10 (later versions take more), plus Z and 1 to 9 digits.
+ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)(?:.(\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?"
+    r"(?:Z|([+-])(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{6}))?)?)?)?",
+    re.ASCII | re.DOTALL,
+)
+
+
+def iso_time(text: str) -> int | None:
+    """Return the time that an ISO 8601 string means (UTC if it has no offset); None if it is not one."""
+    match = ISO.fullmatch(text)
+    if match is None:
+        return None
+    sign = -1 if match[8] == "-" else 1
+    year, month, day, hour, minute, second = (int(match[group] or 0) for group in range(1, 7))
+    hours, minutes, seconds, microseconds = (sign * int(match[group] or 0) for group in range(9, 13))
+    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds, microseconds=microseconds)
+    try:
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset))
+    except ValueError:
+        return None
+    return (moment - EPOCH) // timedelta(microseconds=1) * 1000 + int((match[7] or "").ljust(9, "0"))
+
+
+# Clicks to metrics
+
+
+def floor(time: int, step: int) -> int:
+    """Return the last multiple of `step` that is not after `time`."""
+    return time // step * step
+
+
+def within(clicks: Iterable[Click], start: int, end: int) -> list[Click]:
+    """Return the clicks in [start, end)."""
+    return [click for click in clicks if start <= click.time < end]
+
+
+def newest_first(clicks: Iterable[Click]) -> list[Click]:
+    """Return the clicks by descending time; at the same time the one that arrived later comes first."""
+    return sorted(clicks, key=lambda click: click.time)[::-1]
+
+
+def distinct_users(clicks: Iterable[Click]) -> int:
+    """Return how many visitors the clicks are of."""
+    return len({click.user for click in clicks})
+
+
+def minute_rows(clicks: list[Click], as_of: int) -> list[Row]:
+    """Count clicks and visitors per clock minute: that of the second before `as_of` and the 14 before."""
+    rows = []
+    for ago in range(14, -1, -1):
+        start = floor(as_of - SECOND, MINUTE) - ago * MINUTE
+        inside = within(clicks, start, start + MINUTE)
+        rows.append({"datetime": start // MS, "count": len(inside), "visitors": distinct_users(inside)})
+    return rows
+
+
+def sessions_of(clicks: list[Click]) -> list[list[int]]:
+    """Return the sessions of all visitors, each the ascending times of its clicks."""
+    by_user: dict[str, list[list[int]]] = {}
+    for click in sorted(clicks, key=lambda click: click.time):
+        sessions = by_user.setdefault(click.user, [])
+        if sessions and click.time - sessions[-1][-1] <= HALF_HOUR:
+            sessions[-1].append(click.time)
+        else:
+            sessions.append([click.time])
+    return [session for sessions in by_user.values() for session in sessions]
+
+
+def touching(sessions: list[list[int]], start: int, end: int) -> list[list[int]]:
+    """Return the sessions with a click in [start, end)."""
+    return [session for session in sessions if any(start <= time < end for time in session)]
+
+
+def session_rows(sessions: list[list[int]], as_of: int) -> list[Row]:
+    """Count the sessions with a click in each 30-minute clock bucket, the current one and the 16 before."""
+    rows = []
+    for ago in range(16, -1, -1):
+        start = floor(as_of - SECOND, HALF_HOUR) - ago * HALF_HOUR
+        count = len(touching(sessions, start, start + HALF_HOUR))
+        rows.append({"datetime": start // MS, "userId": count, "count": count})
+    return rows
+
+
+def session_figures(sessions: list[list[int]], as_of: int) -> Row:
+    """Return the board's figures about the sessions of the last 8 hours, each session as a whole."""
+    recent = touching(sessions, as_of - 8 * HOUR, as_of)
+
+    def mean(values: Iterable[int], unit: int = 1) -> float | None:
+        return float(Fraction(sum(values), len(recent) * unit)) if recent else None
+
+    return {
+        "sessions_8h": len(recent),
+        "sessions_active": sum(session[-1] >= as_of - HALF_HOUR for session in sessions),
+        "session_seconds_mean": mean((session[-1] - session[0] for session in recent), SECOND),
+        "session_clicks_mean": mean(len(session) for session in recent),
+        "session_bounce_share": mean(len(session) == 1 for session in recent),
+    }
+
+
+def device_rows(clicks: list[Click]) -> list[Row]:
+    """Count distinct (visitor, device type) for the three named types and for all others together."""
+    named = ("Desktop", "Tablet", "Mobile")
+    pairs = {(click.user, click.device) for click in clicks}
+    totals = Counter(device if device in named else "Other" for _, device in pairs)
+    return [
+        {"Device": "Device type", "Device type": name, "Total": totals[name]} for name in (*named, "Other")
+    ]
+
+
+def page_rows(clicks: list[Click]) -> list[Row]:
+    """Return the ten most clicked (product, category), with the title of each one's newest click."""
+    pages: dict[tuple[str, str], list[Click]] = {}
+    for click in newest_first(clicks):
+        if click.fields["productId"] is not None:
+            pages.setdefault((click.fields["productId"], click.category), []).append(click)
+    ranked = sorted(pages.items(), key=lambda page: (-len(page[1]), page[0]))
+    return [
+        {"productId": product, "category": category, "count": len(own), "title": own[0].fields["title"]}
+        for (product, category), own in ranked[:10]
+    ]
+
+
+def category_rows(clicks: list[Click]) -> list[Row]:
+    """Count clicks per category, the most clicked first, ties by name."""
+    counts = Counter(click.category for click in clicks)
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    return [{"category": category, "count": count} for category, count in ranked]
+
+
+def latest_rows(clicks: list[Click], as_of: int) -> list[Row]:
+    """Return the ten visitors with the newest clicks, each once, by their newest click."""
+    latest: dict[str, Click] = {}
+    for click in newest_first(clicks):
+        latest.setdefault(click.user, click)
+    return [
+        {
+            "Relative Time": relative((as_of - click.time) // SECOND),
+            "Date and Time": (EPOCH + timedelta(seconds=click.time // SECOND)).strftime("%Y-%m-%d %H:%M:%S"),
+            "ip": click.fields["ip"],
+            "country": click.fields["country"],
+        }
+        for click in list(latest.values())[:10]
+    ]
+
+
+def relative(seconds: int) -> str:
+    """Return a time that many whole seconds ago, in words."""
+    if seconds == 0:
+        return "just now"
+    number, unit = (seconds, "second") if seconds < 60 else (seconds // 60, "minute")
+    return f"{number} {unit}{'' if number == 1 else 's'} ago"
+
+
+def raw_rows(clicks: list[Click]) -> list[Row]:
+    """Return the 100 newest clicks with all their fields."""
+    return [click.fields | {"datetime": click.time // MS} for click in newest_first(clicks)[:100]]
+
+
+# Journeys
+
+
+@dataclass
+class Journey:
+    """Where a visitor stands; `previous` is the product of the last click that was not ignored."""
+
+    state: str = "init"
+    first_product: str | None = None
+    first_time: int = 0
+    previous: str | None = None
+
+
+def journeys(
+    clicks: list[Click],
+) -> tuple[list[tuple[str, str, str, float]], list[tuple[str, str, float]]]:
+    """Return the entries of the state machine log and the offers, in arrival order."""
+    logs: list[tuple[str, str, str, float]] = []
+    offers: list[tuple[str, str, float]] = []
+    by_user: dict[str, Journey] = {}
+    for click in clicks:
+        product = click.fields["productId"]
+        journey = by_user.setdefault(click.user, Journey())
+        if click.fields["gender"] is None or click.fields["age"] is None:
+            continue
+        if product is not None and product == journey.previous:
+            continue
+        journey.previous = product
+        state = next_state(journey, click)
+        if state == journey.state:
+            continue
+        if journey.state == "init":
+            journey.first_product, journey.first_time = product, click.time
+        journey.state = "init" if state == "offer" else state
+
+        created = click.time / SECOND
+        clicked = "None" if product is None else product
+        event = f"[Event: clicked {clicked}][Category: {click.category}]"
+        logs.append((f"[User {click.user} entered state {state}]{event}", click.user, state, created))
+        offer = {"M": "offer1", "F": "offer2"}.get(click.fields["gender"])
+        if state == "offer" and offer is not None:
+            logs.append((f"[User {click.user} triggered offer {offer}]", click.user, state, created))
+            offers.append((click.user, offer, created))
+    return logs, offers
+
+
+def next_state(journey: Journey, click: Click) -> str:
+    """Return the state that a click which is not ignored leads to."""
+    clothing = click.category == "clothing"
+    if journey.state == "init":
+        gender, age = click.fields["gender"], click.fields["age"]
+        wanted = (gender == "M" and 35 <= age <= 45) or (gender == "F" and 25 <= age <= 35)
+        return "clothes_visited" if clothing and wanted else "init"
+    if click.time - journey.first_time >= HALF_HOUR:
+        return "init"
+    if journey.state == "clothes_visited" and click.category == "shoes":
+        return "shoes_visited"
+    if not clothing:
+        return "init"
+    if journey.state == "clothes_visited" or click.fields["productId"] == journey.first_product:
+        return "clothes_visited"
+    return "offer"

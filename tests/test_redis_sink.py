@@ -1,0 +1,455 @@
+"""The Redis sink against real servers that die, hang, fill up, forget and refuse."""
+
+from __future__ import annotations
+
+import json
+import logging
+import select
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from threading import Event, Thread
+from typing import Any, cast
+
+import pytest
+import redis
+from bytewax.outputs import StatelessSinkPartition
+
+from flows import redis_sink
+from flows.items import Board, Entry, StreamName
+from flows.redis_sink import RedisSink
+from flows.settings import Settings, SettingsError
+from tests.servers import Kind, RedisServer, free_port, wait_until
+
+KEYS = (
+    "last_15_minutes",
+    "sessions",
+    "device_type_popularity",
+    "products_last_hour",
+    "latest_visitors",
+    "category_popularity",
+    "raw_data",
+)
+Partition = StatelessSinkPartition[Board | Entry]
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def _logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "clicks.redis")
+
+
+def board(number: int) -> Board:
+    values = {key: json.dumps({"number": number}) for key in KEYS}
+    return Board(number, {**values, "board": json.dumps({"as_of": number, "number": number})})
+
+
+def entries(stream: StreamName, numbers: range, lane: str = "0") -> list[Board | Entry]:
+    return [Entry(stream, lane, f"{number:08}", {"number": str(number)}) for number in numbers]
+
+
+@contextmanager
+def opened(server: RedisServer, on_written: Callable[[Entry], None] | None = None) -> Iterator[Partition]:
+    partition = RedisSink(Settings(redis_url=server.url), on_written).build("redis", 0, 1)
+    yield partition
+    partition.close()
+
+
+@contextmanager
+def boards_flowing(partition: Partition, every_s: float = 0.02) -> Iterator[Callable[[], int]]:
+    """Put boards 1, 2, 3 ... from a thread; yields a function that tells the number of the last one."""
+    done, last = Event(), 0
+
+    def flow() -> None:
+        nonlocal last
+        while not done.wait(every_s):
+            partition.write_batch([board(last + 1)])
+            last += 1
+
+    thread = Thread(target=flow)
+    thread.start()
+    try:
+        yield lambda: last
+    finally:
+        done.set()
+        thread.join()
+
+
+def numbers_seen(client: redis.Redis) -> set[int | None]:
+    """Return the numbers of the boards that one transaction finds; None stands for a missing key."""
+    with client.pipeline(transaction=True) as pipe:
+        for key in (*KEYS, "board"):
+            pipe.get(key)
+        return {None if value is None else json.loads(value)["number"] for value in pipe.execute()}
+
+
+def holds(client: redis.Redis, newest: Callable[[], int]) -> Callable[[], bool]:
+    """Make a condition: Redis holds one whole board, at least as new as the newest when this was made."""
+    wanted = newest()
+
+    def condition() -> bool:
+        seen = numbers_seen(client)
+        return len(seen) == 1 and all(number is not None and number >= wanted for number in seen)
+
+    return condition
+
+
+def stream_fields(client: redis.Redis, stream: StreamName, name: str) -> list[str]:
+    return [fields[name] for _, fields in cast(Any, client.xrange(stream))]
+
+
+def stream_numbers(client: redis.Redis, stream: StreamName) -> list[int]:
+    return list(map(int, stream_fields(client, stream, "number")))
+
+
+def levels(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.levelname for record in caplog.records if record.name == "clicks.redis"]
+
+
+def test_a_board_is_stamped_written_and_announced(server: RedisServer) -> None:
+    with server.client() as client, client.pubsub() as channel, opened(server) as partition:
+        channel.subscribe("boards")
+        wait_until(lambda: channel.get_message(), "subscribed")
+        before_ms = time.time_ns() // 1_000_000
+        partition.write_batch([board(7)])
+        announced: list[dict[str, str]] = []
+        wait_until(lambda: announced.append(channel.get_message()) or announced[-1], "announced")  # type: ignore[func-returns-value]
+        assert announced[-1]["data"] == "7"
+        assert numbers_seen(client) == {7}
+        summary = json.loads(str(client.get("board")))
+        assert before_ms <= summary.pop("published_at") <= time.time_ns() // 1_000_000
+        assert summary == {"as_of": 7, "number": 7, "entries_dropped_total": 0}
+
+
+def test_no_reader_ever_sees_two_boards_mixed(server: RedisServer) -> None:
+    with server.client() as client, opened(server) as partition, boards_flowing(partition, 0.0001):
+        wait_until(lambda: None not in numbers_seen(client), "the first board")
+        seen = [numbers_seen(client) for _ in range(2000)]
+    assert {len(numbers) for numbers in seen} == {1}
+    assert len(set(map(frozenset, seen))) > 200, "the boards must change while they are read"
+
+
+def test_killed_and_restarted(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    with opened(server) as partition, boards_flowing(partition) as last:
+        with server.client() as client:
+            wait_until(holds(client, last), "the first board")
+        partition.write_batch(entries("special_offers", range(1)))
+        server.kill()
+        partition.write_batch(entries("special_offers", range(1, 1001)))
+        began = last()
+        wait_until(lambda: last() > began + 50, "the flow goes on")
+        assert levels(caplog) == ["WARNING"]
+        server.start()
+        with server.client() as client:
+            wait_until(holds(client, last), "a whole board", timeout_s=2)
+            wait_until(lambda: levels(caplog) == ["WARNING", "INFO"], "one line when it is back")
+            wait_until(lambda: stream_numbers(client, "special_offers")[-1] == 1000, "the offers")
+            # The first offer may have been lost with the server; those after it waited.
+            assert stream_numbers(client, "special_offers")[-1000:] == list(range(1, 1001))
+
+
+def test_hung_it_does_not_slow_the_flow(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    slowest_s, number = 0.0, 0
+
+    def put() -> None:
+        nonlocal slowest_s, number
+        number += 1
+        items = [board(number), *entries("rejected", range(number, number + 1))]
+        began_s = time.monotonic()
+        partition.write_batch(items)
+        slowest_s = max(slowest_s, time.monotonic() - began_s)
+
+    with server.client() as client, opened(server) as partition:
+        logged: list[str] = []
+        for _ in range(2):
+            for _ in range(100):  # so that one of them may be on its way when the server hangs
+                put()
+            server.pause()
+            logged.append("WARNING")
+            while levels(caplog) != logged:
+                put()
+                time.sleep(0.002)
+            server.resume()
+            wait_until(lambda: numbers_seen(client) == {number}, "the newest board", timeout_s=2)
+            logged.append("INFO")
+            wait_until(lambda: levels(caplog) == logged, "one line when it is back")
+            assert all(numbers_seen(client) == {number} for _ in range(200))
+        wait_until(lambda: stream_numbers(client, "rejected")[-1] == number, "the newest entry")
+    assert slowest_s < 0.05
+
+
+@contextmanager
+def first_exec_held(server: RedisServer) -> Iterator[tuple[str, Event, Event]]:
+    """Stand between a client and `server`, and hold up the first EXEC, as a network might.
+
+    Yields the URL, an event to set so that the EXEC goes on, and one that is set once it was answered.
+    """
+    held, go_on, answered = Event(), Event(), Event()
+
+    def relay(client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", server.port)) as upstream:
+            while True:
+                for source in select.select([client, upstream], [], [])[0]:
+                    data = source.recv(65536)
+                    if b"EXEC" in data and not held.is_set():
+                        held.set()
+                        go_on.wait()
+                        upstream.sendall(data)
+                        upstream.recv(65536)
+                        answered.set()
+                        return
+                    if not data:
+                        return
+                    (upstream if source is client else client).sendall(data)
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                threads.append(Thread(target=relay, args=(listener.accept()[0],)))
+                threads[-1].start()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threads = [Thread(target=accept)]
+        threads[0].start()
+        try:
+            yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0", go_on, answered
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            go_on.set()
+            for thread in threads:
+                thread.join()
+
+
+def test_a_board_that_was_given_up_does_not_replace_a_newer_one(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        server.client() as client,
+        first_exec_held(server) as (url, go_on, answered),
+        closing(RedisSink(Settings(redis_url=url)).build("redis", 0, 1)) as partition,
+    ):
+        partition.write_batch([board(1)])
+        wait_until(lambda: levels(caplog) == ["WARNING"], "given up")
+        partition.write_batch([board(2)])
+        wait_until(lambda: numbers_seen(client) == {2}, "the newer board")
+        go_on.set()
+        assert answered.wait(5)
+        assert numbers_seen(client) == {2}
+
+
+def test_flushed(server: RedisServer, caplog: pytest.LogCaptureFixture) -> None:
+    with server.client() as client, opened(server) as partition, boards_flowing(partition) as last:
+        wait_until(holds(client, last), "the first board")
+        client.flushall()
+        wait_until(holds(client, last), "a whole board", timeout_s=2)
+    assert levels(caplog) == []
+
+
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+@pytest.mark.parametrize("trouble", ["read-only", "out of memory"])
+def test_it_answers_but_takes_no_writes(kind: Kind, trouble: str, caplog: pytest.LogCaptureFixture) -> None:
+    written: list[Entry] = []
+    with (
+        RedisServer(kind) as server,
+        server.client() as client,
+        opened(server, written.append) as partition,
+        boards_flowing(partition) as last,
+    ):
+        wait_until(holds(client, last), "the first board")
+        if trouble == "read-only":
+            client.config_set("replica-read-only", "yes")
+            client.execute_command("REPLICAOF", "127.0.0.1", str(free_port()))
+        else:
+            client.config_set("maxmemory-policy", "noeviction")
+            client.config_set("maxmemory", "1")
+        wait_until(lambda: levels(caplog) == ["WARNING"], "one line when it refuses")
+        partition.write_batch(entries("special_offers", range(1200)))
+        began = last()
+        wait_until(lambda: last() > began + 50, "the flow goes on")
+        assert not client.exists("special_offers")
+        assert not written
+        if trouble == "read-only":
+            client.execute_command("REPLICAOF", "NO", "ONE")
+        else:
+            client.config_set("maxmemory", "0")
+        wait_until(holds(client, last), "a whole board", timeout_s=2)
+        wait_until(lambda: len(written) == 1200, "the offers")
+        assert stream_numbers(client, "special_offers") == list(range(1200))
+        assert levels(caplog) == ["WARNING", "INFO"]
+
+
+def test_entries_are_written_once_however_often_they_are_sent(server: RedisServer) -> None:
+    written: list[Entry] = []
+    with server.client() as client:
+        for end in (700, 1500):  # the second sink object is sent all of it again
+            with opened(server, written.append) as partition:
+                partition.write_batch(entries("special_offers", range(end)))
+                partition.write_batch(entries("special_offers", range(end)))
+                wait_until(lambda: len(written) == 2 * end, "written")  # noqa: B023
+                client.script_flush()
+            assert stream_numbers(client, "special_offers") == list(range(end))
+            written.clear()
+        assert client.hgetall("entries_written") == {"special_offers|0": "00001499"}
+
+
+def test_each_lane_has_its_own_ordinals_compared_as_bytes(server: RedisServer) -> None:
+    with server.client() as client:
+        with opened(server) as partition:
+            for lane, ordinal in [
+                ("a", "9"),
+                ("b", "10"),
+                ("a", "10"),
+                ("a", "9-"),
+                ("a", "9Z"),
+                ("a", "9a"),
+                ("a", "9"),
+            ]:
+                partition.write_batch([Entry("rejected", lane, ordinal, {"is": f"{lane}{ordinal}"})])
+        assert stream_fields(client, "rejected", "is") == ["a9", "b10", "a9-", "a9Z", "a9a"]
+
+
+def test_logs_are_trimmed_and_offers_are_not(server: RedisServer) -> None:
+    with server.client() as client:
+        with opened(server) as partition:
+            for stream in redis_sink.MAXLEN:
+                partition.write_batch(entries(stream, range(4000)))
+        assert stream_numbers(client, "special_offers") == list(range(4000))
+        for stream in ("state_logs", "rejected"):
+            kept = stream_numbers(client, stream)
+            assert 1000 <= len(kept) < 1200
+            assert kept == list(range(4000 - len(kept), 4000))
+
+
+def test_what_overflows_is_counted_and_superseded_steps_are_done_with(server: RedisServer) -> None:
+    written: list[Entry] = []
+    with opened(server, written.append) as partition:
+        server.kill()
+        partition.write_batch([board(1)])
+        for stream in redis_sink.MAXLEN:
+            partition.write_batch(entries(stream, range(11_500)))
+        server.start()
+        with server.client() as client:
+            wait_until(lambda: len(written) == 2 * 11_500 + 10_000, "written")
+            partition.write_batch([board(2)])
+            wait_until(lambda: numbers_seen(client) == {2}, "the board")
+            assert json.loads(str(client.get("board")))["entries_dropped_total"] == 3000
+            assert stream_numbers(client, "special_offers") == list(range(11_500))
+    told = {
+        stream: [int(entry.ordinal) for entry in written if entry.stream == stream]
+        for stream in redis_sink.MAXLEN
+    }
+    assert told["special_offers"] == told["state_logs"] == list(range(11_500))
+    assert told["rejected"] == list(range(1500, 11_500))
+
+
+def test_a_stream_that_is_refused_holds_up_nothing_else(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with server.client() as client, opened(server) as partition, boards_flowing(partition) as last:
+        client.set("special_offers", "not a stream")
+        partition.write_batch(entries("special_offers", range(3)) + entries("rejected", range(3)))
+        wait_until(lambda: levels(caplog) == ["WARNING"], "one line when it refuses")
+        wait_until(lambda: client.xlen("rejected") == 3, "the other stream")
+        wait_until(holds(client, last), "the newest board", timeout_s=2)
+        client.delete("special_offers")
+        wait_until(lambda: client.xlen("special_offers") == 3, "the refused stream")
+        wait_until(lambda: levels(caplog) == ["WARNING", "INFO"], "one line when it is well again")
+
+
+def test_text_that_is_no_unicode_holds_up_nothing(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    with server.client() as client:
+        with opened(server) as partition:
+            partition.write_batch([Entry("rejected", "0", "1", {"record": "a\ud800b"})])
+        assert stream_fields(client, "rejected", "record") == ["a?b"]
+    assert levels(caplog) == []
+
+
+def test_workers_share_a_writer_until_the_last_one_closes(server: RedisServer) -> None:
+    sink = RedisSink(Settings(redis_url=server.url))
+    first, second = sink.build("redis", 0, 2), sink.build("redis", 1, 2)
+    first.write_batch(entries("rejected", range(5)))
+    first.close()
+    second.write_batch(entries("rejected", range(5, 10)))
+    second.close()
+    again = sink.build("redis", 0, 1)
+    again.write_batch(entries("rejected", range(10, 15)))
+    again.close()
+    with server.client() as client:
+        assert stream_numbers(client, "rejected") == list(range(15))
+
+
+def test_closing_gives_up_and_says_what_is_not_written(
+    server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_sink, "CLOSE_S", 0.5)
+    with opened(server) as partition:
+        server.kill()
+        partition.write_batch(
+            [board(1), *entries("special_offers", range(3)), *entries("rejected", range(2))]
+        )
+        began_s = time.monotonic()
+    assert time.monotonic() - began_s < 2
+    assert levels(caplog) == ["WARNING", "ERROR"]
+    what = "not written at the end: the newest board, 3 special_offers entries, 2 rejected entries"
+    assert caplog.records[-1].getMessage() == f"Redis at 127.0.0.1:{server.port}/0: {what}"
+
+
+def test_the_password_is_never_logged(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_sink, "CLOSE_S", 0.2)
+    caplog.set_level(logging.DEBUG)
+    with RedisServer(password="s3cret-right") as server:
+        with opened(server) as partition:
+            partition.write_batch([board(1)])
+        with server.client() as client:
+            wait_until(lambda: numbers_seen(client) == {1}, "the board")
+        server.password = "s3cret-wrong"
+        with opened(server) as partition:
+            partition.write_batch([board(2)])
+            wait_until(lambda: "WARNING" in levels(caplog), "refused for its password")
+        server.kill()
+        with opened(server) as partition:
+            partition.write_batch([board(3)])
+            wait_until(lambda: levels(caplog).count("WARNING") == 2, "no server")
+    assert f"Redis at 127.0.0.1:{server.port}/0: " in caplog.text
+    assert "s3cret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:s3/cret@host:6379",
+        "redis://user:12/cret@host:6379",
+        "redis://user:12#cret@host:6379",
+        "redis://user:12?cret@host:6379",
+        "rediss://:[s3cret@host:6379",
+        "redis://host:99999/0",
+    ],
+)
+def test_a_url_that_cannot_be_understood_is_one_line_without_it(url: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        RedisSink(Settings(redis_url=url))
+    what = "REDIS_URL cannot be understood: percent-encode the special characters of its password"
+    assert str(error.value) == what
+
+
+@pytest.mark.parametrize(
+    ("url", "where"),
+    [
+        ("redis://user:s3cret@host:6380/2", "host:6380/2"),
+        ("rediss://:p%40ss@host", "host:6379"),
+        ("redis://host/0?password=s3@cret", "host:6379/0"),
+        ("unix://user:s3cret@/run/redis.sock?db=1&password=s3cret", "/run/redis.sock"),
+    ],
+)
+def test_an_address_has_no_credentials(url: str, where: str) -> None:
+    assert redis_sink.address(url) == where
