@@ -16,7 +16,10 @@ from flows.categories import Categories
 from flows.decode import decode
 from flows.devices import Devices
 from flows.items import Entry
+from flows.journey_table import JOURNEYS, check
+from flows.journeys import Journeys
 from flows.latest import Latest, Raw
+from flows.outbox import Receipts
 from flows.pages import Pages
 from flows.redis_sink import RedisSink
 from flows.sessions import Sessions
@@ -34,6 +37,8 @@ def build(settings: Settings) -> Dataflow:
     flow = Dataflow("clicks")
     state = State(settings.state_dir, settings.shards, settings.source)
 
+    receipts = Receipts()
+
     batches = op.input("source", flow, source(settings, state))
     clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
     visits = admitted("visits", op.flat_map("by_visitor", clicks, by_visitor(settings.shards)), state, directory=True)
@@ -49,12 +54,12 @@ def build(settings: Settings) -> Dataflow:
         windowed("categories", visits, Categories, state),
         windowed("raw", newest, Raw, state, everywhere=False),
         windowed("totals", visits, Totals, state),
+        windowed("journeys", visits, functools.partial(Journeys, receipts, check(JOURNEYS)), state),
     ]
-    out = op.branch("is_entry", op.merge("reports", *reports), lambda item: isinstance(item[1], Entry))
-
-    sink = RedisSink(settings)
-    op.output("entries", op.key_rm("entries_unkey", out.trues), sink)
-    op.output("redis", board("board", out.falses, state, settings.publish_every_ms), sink)
+    made = op.branch("is_entry", op.merge("reports", *reports), lambda item: isinstance(item[1], Entry))
+    boards = board("board", made.falses, state, settings.publish_every_ms)
+    out = op.merge("out", op.key_rm("entries", made.trues), boards)
+    op.output("redis", out, RedisSink(settings, on_written=receipts.note))
     return flow
 
 

@@ -110,9 +110,13 @@ def by_visitor(shards: int) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         shard = stable_hash(clicks.visitor) % np.uint64(shards)
+        names = clicks.product.words
+        hashes = stable_hash(np.array([name or "" for name in names], object))
+        hashes[[name is None for name in names]] = 0
         columns = {
             "visitor": clicks.visitor,
             "product": clicks.product,
+            "product_hash": hashes[clicks.product.codes],
             "category": clicks.category,
             "device": clicks.device,
             "gender": clicks.gender,

@@ -373,8 +373,13 @@ def raw_rows(clicks: list[Click]) -> list[Row]:
 
 @dataclass
 class Journey:
-    """Where a visitor stands; `previous` is the product of the last click that was not ignored."""
+    """Where a visitor stands; `previous` is the product of the last click that was not ignored.
 
+    `newest` is the time of the newest click with gender and age: when the next one comes more than 30 minutes
+    after it, the visitor is as one never seen.
+    """
+
+    newest: int
     state: str = "init"
     first_product: str | None = None
     first_time: int = 0
@@ -390,9 +395,12 @@ def journeys(
     by_user: dict[str, Journey] = {}
     for click in clicks:
         product = click.fields["productId"]
-        journey = by_user.setdefault(click.user, Journey())
         if click.fields["gender"] is None or click.fields["age"] is None:
             continue
+        journey = by_user.setdefault(click.user, Journey(click.time))
+        if click.time - journey.newest > HALF_HOUR:
+            journey = by_user[click.user] = Journey(click.time)
+        journey.newest = max(journey.newest, click.time)
         if product is not None and product == journey.previous:
             continue
         journey.previous = product

@@ -59,6 +59,7 @@ def assert_same(found: dict[str, Any], expected: Expected, source: str | None = 
     assert board.keys() == expected["board"].keys()
     for key, value in expected["board"].items():
         assert board[key] == (pytest.approx(value, rel=1e-12) if isinstance(value, float) else value), key
+    assert_same_journeys(found, expected)
     for key in FRAMES:
         assert found[key] == expected[key], key
     if source is not None:
@@ -66,3 +67,15 @@ def assert_same(found: dict[str, Any], expected: Expected, source: str | None = 
             (reason, f"{source}@{position}", record.decode(errors="replace"))
             for reason, position, record in expected["rejected"]
         ]
+
+
+def assert_same_journeys(found: dict[str, Any], expected: Expected) -> None:
+    """Compare the log and the offers: each visitor's in order, the newest of all visitors' that are kept."""
+    logs = [(e["msg"], e["user"], e["state"], float(e["created"])) for e in found["state_logs"]]
+    whole = [tuple(entry) for entry in expected["state_logs"]]
+    assert len(logs) == len(whole) if len(whole) < 900 else len(logs) >= 900
+    for user in {entry[1] for entry in logs}:
+        of_user = [entry for entry in logs if entry[1] == user]
+        assert of_user == [entry for entry in whole if entry[1] == user][-len(of_user) :]
+    offers = [(e["user"], e["offer"], float(e["created"])) for e in found["special_offers"]]
+    assert sorted(offers) == sorted(tuple(offer) for offer in expected["special_offers"])

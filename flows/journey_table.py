@@ -1,0 +1,176 @@
+"""The journeys that the flow looks for: tables that are meant to be edited.
+
+A row says: in `state`, a click in `category` on `product` by `who` leads to state `to`. The first row that
+fits decides; where none does the journey is over and the visitor back in `init`. So is one whose click comes
+`limit_s` seconds or more after the journey's first. Reaching `offer` makes the offer, and the journey starts
+anew. Another journey is another entry of JOURNEYS; for example, three products of one category viewed within
+five minutes:
+
+    Journey(
+        "browsing",
+        limit_s=300,
+        offers={"*": "offer3"},
+        steps=(
+            Step("init", ANY, ANY, ANYONE, "one_viewed"),
+            Step("one_viewed", SAME, NEW, ANYONE, "two_viewed"),
+            Step("two_viewed", SAME, NEW, ANYONE, "offer"),
+        ),
+    )
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from flows.columns import UNKNOWN, Ints, Words
+from flows.settings import SettingsError
+
+INIT = "init"
+OFFER = "offer"
+
+ANY = "*"
+# Of a category: that of the journey's first click.
+SAME = "same"
+# Of a product: that of the journey's first click; any but that; none by which the journey has come this far.
+FIRST, OTHER, NEW = "first", "other", "new"
+
+
+class Person(NamedTuple):
+    """Visitors of one gender, from one age to another, both inclusive."""
+
+    gender: str
+    from_age: float
+    to_age: float
+
+
+class Seen(NamedTuple):
+    """A journey so far: its first click's category, and the products of its steps, the first one first."""
+
+    category: str
+    products: list[str | None]
+
+
+ANYONE: tuple[Person, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A row of the table."""
+
+    state: str
+    category: str
+    product: str
+    who: Sequence[Person]
+    to: str
+
+    def fits(self, category: str, product: str | None, gender: str, age: float, seen: Seen | None) -> bool:
+        """Return whether a click takes this step; `seen` is None in `init`."""
+        return (
+            (self.category in (ANY, category) or (self.category == SAME and (seen is None or seen.category == category)))
+            and self._fits_product(product, seen)
+            and (not self.who or any(p.gender == gender and p.from_age <= age <= p.to_age for p in self.who))
+        )
+
+    def _fits_product(self, product: str | None, seen: Seen | None) -> bool:
+        if self.product == ANY or seen is None:
+            return True
+        if self.product == NEW:
+            return product not in seen.products
+        return (product == seen.products[0]) == (self.product == FIRST)
+
+    def columns(self, category: Words, gender: Words, age: Ints) -> Ints:
+        """Return for each click, as columns, whether it might take this step out of `init`."""
+        fits = np.ones(len(age), bool)
+        if self.category not in (ANY, SAME):
+            names = [UNKNOWN if word is None else word for word in category.words]
+            fits &= np.array([name == self.category for name in names], bool)[category.codes]
+        if self.who:
+            fits &= np.logical_or.reduce(
+                [
+                    np.array([word == person.gender for word in gender.words], bool)[gender.codes]
+                    & (age >= person.from_age)
+                    & (age <= person.to_age)
+                    for person in self.who
+                ]
+            )
+        return fits
+
+
+@dataclass(frozen=True, slots=True)
+class Journey:
+    """A journey: its rows, its limit in seconds from the first click, its offer by gender (`*`: any)."""
+
+    name: str
+    limit_s: int
+    offers: Mapping[str, str]
+    steps: Sequence[Step]
+
+    def next_state(
+        self, state: str, category: str, product: str | None, gender: str, age: float, seen: Seen | None
+    ) -> str:
+        """Return the state to which a click leads from `state`."""
+        for step in self.steps:
+            if step.state == state and step.fits(category, product, gender, age, seen):
+                return step.to
+        return INIT
+
+    def offer(self, gender: str) -> str | None:
+        """Return the offer for a visitor, None if there is none for them."""
+        return self.offers.get(gender, self.offers.get(ANY))
+
+
+_BUYERS = (Person("M", 35, 45), Person("F", 25, 35))
+
+JOURNEYS: tuple[Journey, ...] = (
+    Journey(
+        "clothing, shoes, other clothing",
+        limit_s=1800,
+        offers={"M": "offer1", "F": "offer2"},
+        steps=(
+            Step("init", "clothing", ANY, _BUYERS, "clothes_visited"),
+            Step("clothes_visited", "shoes", ANY, ANYONE, "shoes_visited"),
+            Step("clothes_visited", "clothing", ANY, ANYONE, "clothes_visited"),
+            Step("shoes_visited", "clothing", FIRST, ANYONE, "clothes_visited"),
+            Step("shoes_visited", "clothing", OTHER, ANYONE, "offer"),
+        ),
+    ),
+)
+
+
+def check(journeys: Sequence[Journey]) -> Sequence[Journey]:
+    """Return `journeys` if they make sense; raises SettingsError, one line that names the row, otherwise."""
+    for journey in journeys:
+        if journey.limit_s <= 0:
+            raise _error(journey, "", f"limit_s is {journey.limit_s}: set it to a number of seconds above 0")
+        if not any(step.state == INIT for step in journey.steps):
+            raise _error(journey, "", "no row leaves state 'init': add one")
+        for number, step in enumerate(journey.steps, 1):
+            _check_step(journey, number, step)
+    return journeys
+
+
+def _check_step(journey: Journey, number: int, step: Step) -> None:
+    row = f" row {number}"
+    left = {other.state for other in journey.steps}
+    entered = {INIT} | {other.to for other in journey.steps}
+    if step.to not in left | {INIT, OFFER}:
+        raise _error(journey, row, f"leads to {step.to!r}, which no row leaves: add such a row, or mend the name")
+    if step.state not in entered:
+        raise _error(journey, row, f"leaves {step.state!r}, which no row enters: add such a row, or mend the name")
+    if step.state == OFFER:
+        raise _error(journey, row, "leaves 'offer', where a journey ends: remove it")
+    if step.product not in (ANY, FIRST, OTHER, NEW):
+        raise _error(journey, row, f"has product {step.product!r}: set it to ANY, FIRST, OTHER or NEW")
+    if step.state == INIT and (step.category == SAME or step.product != ANY):
+        raise _error(journey, row, "compares with an earlier click, but leaves 'init': use ANY")
+    for person in step.who:
+        if not person.from_age <= person.to_age:
+            raise _error(journey, row, f"has ages from {person.from_age} to {person.to_age}: swap them")
+
+
+def _error(journey: Journey, row: str, text: str) -> SettingsError:
+    return SettingsError(f"journey {journey.name!r}{row} {text}")

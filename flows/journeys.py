@@ -1,0 +1,223 @@
+"""Journeys: the state machine that follows each visitor through a table of steps, logs them and makes offers.
+
+The machine decides on columns first: only the clicks of visitors who are on a journey, or whose click could
+begin one, are looked at one by one, in the order of their arrival. The table is in `flows.journey_table`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from flows.columns import UNKNOWN, Ints
+from flows.items import Entry
+from flows.journey_table import INIT, JOURNEYS, OFFER, Journey, Seen
+from flows.outbox import Outbox, Receipts
+from flows.split import ShardClicks
+from flows.table import Table
+
+FORGET_NS = 1800 * 10**9
+
+
+class _Click(NamedTuple):
+    slot: int
+    time_ns: int
+    position: int
+    sub: int
+    user: str
+    product: str | None
+    product_hash: int
+    category: str
+    gender: str
+    age: float
+
+
+@dataclass(slots=True)
+class _Progress:
+    """A visitor on a journey: where, since which first click, by which products."""
+
+    state: str
+    first_ns: int
+    category: str
+    products: list[str | None]
+
+
+class Journeys:
+    """Follows the visitors of a shard. Clicks without gender or age are ignored, and so are page refreshes.
+
+    A visitor without a click for more than 30 minutes can take no step any more and is forgotten: their next
+    click finds them in `init`, and is a refresh of nothing.
+    """
+
+    def __init__(self, receipts: Receipts | None = None, journeys: Sequence[Journey] = JOURNEYS) -> None:
+        self._journeys = journeys
+        self._outbox = Outbox(receipts or Receipts())
+        self._table = Table(last_ns=np.int64, product=np.uint64)
+        self._on: dict[tuple[int, int], _Progress] = {}
+        self._busy = np.zeros(0, bool)
+        self._changed: set[tuple[int, int]] = set()
+
+    def add(self, item: ShardClicks) -> None:
+        """Take in admitted clicks."""
+        self._forget(item.freed)
+        counted = _counted(item)
+        if not counted.any():
+            return
+        self._reserve(int(item.slot.max()) + 1)
+        begins = self._may_begin(item) & counted
+        followed = self._busy.copy()
+        followed[item.slot[begins]] = True
+        one_by_one = followed[item.slot] & counted
+        self._pass_by(item, np.flatnonzero(counted & ~one_by_one))
+        for click in _clicks(item, np.flatnonzero(one_by_one)):
+            self._follow(click, item)
+
+    def _reserve(self, slots: int) -> None:
+        self._table.reserve(slots)
+        if len(self._table) > len(self._busy):
+            self._busy = np.concatenate((self._busy, np.zeros(len(self._table) - len(self._busy), bool)))
+
+    def _forget(self, slots: Ints) -> None:
+        self._table.clear(slots)
+        for slot in slots[slots < len(self._busy)][self._busy[slots[slots < len(self._busy)]]].tolist():
+            self._leave_all(slot)
+
+    def _may_begin(self, item: ShardClicks) -> Ints:
+        """Return for each click whether a step of any journey leads out of `init` by it, as columns."""
+        begins = np.zeros(len(item), bool)
+        for journey in self._journeys:
+            for step in journey.steps:
+                if step.state == INIT:
+                    begins |= step.columns(item.columns["category"], item.columns["gender"], item.columns["age"])
+        return begins
+
+    def _pass_by(self, item: ShardClicks, rows: Ints) -> None:
+        """Remember the last product of visitors on no journey."""
+        slot = item.slot[rows]
+        self._table["product"][slot] = item.columns["product_hash"][rows]
+        np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
+        self._table.touch(slot)
+
+    def _follow(self, click: _Click, item: ShardClicks) -> None:
+        last_ns, product = self._table["last_ns"], self._table["product"]
+        if click.time_ns - int(last_ns[click.slot]) > FORGET_NS:
+            self._leave_all(click.slot)
+            product[click.slot] = 0
+        refresh = click.product_hash != 0 and click.product_hash == int(product[click.slot])
+        last_ns[click.slot] = max(click.time_ns, int(last_ns[click.slot]))
+        product[click.slot] = click.product_hash
+        self._table.touch(np.array([click.slot]))
+        if not refresh:
+            self._outbox.begin(item.header.source, item.shard, click.position, click.sub)
+            for number, journey in enumerate(self._journeys):
+                self._step(number, journey, click)
+
+    def _step(self, number: int, journey: Journey, click: _Click) -> None:
+        progress = self._on.get((click.slot, number))
+        state = progress.state if progress else INIT
+        if progress and click.time_ns - progress.first_ns >= journey.limit_s * 10**9:
+            to = INIT
+        else:
+            seen = Seen(progress.category, progress.products) if progress else None
+            to = journey.next_state(state, click.category, click.product, click.gender, click.age, seen)
+        if to == state:
+            return
+        self._log(click, to, f"entered state {to}][Event: clicked {click.product}][Category: {click.category}")
+        if to == OFFER:
+            self._offer(journey, click)
+        self._move(number, click, progress, to)
+
+    def _move(self, number: int, click: _Click, progress: _Progress | None, to: str) -> None:
+        key = click.slot, number
+        if to in (INIT, OFFER):
+            self._on.pop(key, None)
+        elif progress is None:
+            self._on[key] = _Progress(to, click.time_ns, click.category, [click.product])
+        else:
+            progress.state = to
+            progress.products.append(click.product)
+        self._changed.add(key)
+        self._busy[click.slot] = any((click.slot, n) in self._on for n in range(len(self._journeys)))
+
+    def _leave_all(self, slot: int) -> None:
+        for number in range(len(self._journeys)):
+            if self._on.pop((slot, number), None):
+                self._changed.add((slot, number))
+        self._busy[slot] = False
+
+    def _log(self, click: _Click, state: str, what: str) -> None:
+        fields = {"created": _created(click), "msg": f"[User {click.user} {what}]", "user": click.user, "state": state}
+        self._outbox.add("state_logs", fields)
+
+    def _offer(self, journey: Journey, click: _Click) -> None:
+        offer = journey.offer(click.gender)
+        if offer is not None:
+            self._log(click, OFFER, f"triggered offer {offer}")
+            self._outbox.add("special_offers", {"created": _created(click), "user": click.user, "offer": offer})
+
+    def report(self, as_of_s: int) -> int:
+        """Return how many journeys visitors are on."""
+        return len(self._on)
+
+    def entries(self) -> list[Entry]:
+        """Return the stream entries made since the last call (after a restart also those not yet written)."""
+        return self._outbox.entries()
+
+    def changes(self, *, everything: bool) -> dict[str, Any]:
+        """Return what changed, or all."""
+        part = self._table.everything("last_ns") if everything else self._table.changes()
+        keys = self._on.keys() if everything else self._changed
+        part["on"] = [(*key, astuple(self._on[key]) if key in self._on else None) for key in keys]
+        part["outbox"] = self._outbox.pending()
+        self._changed = set()
+        return part
+
+    def load(self, part: dict[str, Any]) -> None:
+        """Take in a part of the state."""
+        self._table.load(part)
+        self._reserve(len(self._table))
+        for slot, number, progress in part["on"]:
+            if progress is None or number >= len(self._journeys):
+                self._on.pop((slot, number), None)
+            else:
+                self._on[slot, number] = _Progress(*progress)
+        self._busy[:] = False
+        self._busy[[slot for slot, _ in self._on]] = True
+        self._outbox.load(part["outbox"])
+
+
+def _counted(item: ShardClicks) -> Ints:
+    gender = item.columns["gender"]
+    known = np.array([word is not None for word in gender.words], bool)
+    return (known[gender.codes] if len(gender.words) else np.zeros(0, bool)) & ~np.isnan(item.columns["age"])
+
+
+def _clicks(item: ShardClicks, rows: Ints) -> list[_Click]:
+    """Return clicks one by one; `sub` tells those of one column-shaped record apart."""
+    columns = item.columns
+    records = item.row[rows]
+    words = {name: columns[name].take(rows) for name in ("product", "category", "gender")}
+    values = {name: [column.words[code] for code in column.codes.tolist()] for name, column in words.items()}
+    return [
+        _Click(*click)
+        for click in zip(
+            item.slot[rows].tolist(),
+            item.time_ns[rows].tolist(),
+            item.lines.positions(records).tolist(),
+            (rows - np.searchsorted(item.row, records)).tolist(),
+            columns["visitor"][rows].tolist(),
+            values["product"],
+            columns["product_hash"][rows].tolist(),
+            [UNKNOWN if category is None else category for category in values["category"]],
+            values["gender"],
+            columns["age"][rows].tolist(),
+            strict=True,
+        )
+    ]
+
+
+def _created(click: _Click) -> str:
+    return str(click.time_ns / 10**9)

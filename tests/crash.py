@@ -1,0 +1,112 @@
+"""The flow as a process that is killed and started again, and what Redis holds in the end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from dataclasses import dataclass, field, replace
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import redis
+
+from tests import faults, logs
+from tests.faults import Faults
+from tests.oracle import recompute
+from tests.published import assert_same, published
+
+END_S = 60.0
+
+
+@dataclass
+class CrashedFlow:
+    """A flow over a log of `records` in `folder`, started as often as wanted; its state and Redis stay.
+
+    `arguments` are those of `python -m bytewax.run flows.clicks`. `output` is what the last run printed.
+    """
+
+    folder: Path
+    redis_url: str
+    records: list[bytes]
+    shards: int = 4
+    arguments: list[str] = field(default_factory=lambda: ["-s", "1"])
+    output: str = ""
+
+    def __post_init__(self) -> None:
+        logs.write(self.log, self.records)
+
+    @property
+    def log(self) -> Path:
+        """Where the log is."""
+        return self.folder / "log"
+
+    @property
+    def state(self) -> Path:
+        """Where the state is."""
+        return self.folder / "state"
+
+    def start(self, made_to_fail: Faults = Faults()) -> BaseProcess:
+        """Start the flow; the process is to be given to `end`."""
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(["tests.faults"])
+        environment = {
+            "CLICKS_SOURCE": f"file:{self.log}",
+            "CLICKS_STATE_DIR": str(self.state),
+            "CLICKS_SHARDS": str(self.shards),
+            "REDIS_URL": self.redis_url,
+        }
+        process = context.Process(
+            target=faults.run, args=(environment, self.arguments, made_to_fail, str(self.folder / "output"))
+        )
+        process.start()
+        return process
+
+    def end(self, process: BaseProcess, timeout_s: float = END_S) -> int:
+        """Wait for the end of a run; returns its exit status, of a killed one minus the signal's number."""
+        process.join(timeout_s)
+        hung = process.is_alive()
+        if hung:
+            process.kill()
+            process.join()
+        self.output = (self.folder / "output").read_text(errors="replace")
+        assert not hung, f"not ended after {timeout_s} s: {self.output}"
+        assert process.exitcode is not None
+        return process.exitcode
+
+    def run(self, made_to_fail: Faults = Faults()) -> int:
+        """Run until the flow ends; returns its exit status."""
+        return self.end(self.start(made_to_fail))
+
+    def run_for(self, seconds: float, made_to_fail: Faults = Faults()) -> bool:
+        """Run for a while, then kill with SIGKILL; returns False if the flow had ended before."""
+        process = self.start(made_to_fail)
+        process.join(seconds)
+        if process.is_alive():
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGKILL)
+        status = self.end(process)
+        assert status in (0, -signal.SIGKILL), self.output
+        return status != 0
+
+    def published(self) -> dict[str, Any]:
+        """Return what Redis holds."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            return published(client)
+
+    def assert_exact(self) -> None:
+        """Compare every value in Redis with the oracle's."""
+        positioned = list(zip(logs.positions(self.records), self.records, strict=True))
+        expected = recompute(positioned, time.time_ns() // 10**6)
+        assert_same(self.published(), expected, f"file:{self.log}")
+
+
+def kill_at_random(flow: CrashedFlow, kills: int, rng: Random, longest_s: float = 0.6) -> int:
+    """Kill the flow `kills` times, each at a random moment within `longest_s`; returns how many it lived to."""
+    done = 0
+    while done < kills and flow.run_for(rng.uniform(0.01, longest_s)):
+        done += 1
+    return done
