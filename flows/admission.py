@@ -7,6 +7,7 @@ which every operator of the shard keeps its columns.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,7 @@ class Clock:
     def __init__(self) -> None:
         self.newest_ns: int | None = None
         self.logged_ms: int | None = None
+        self._arrived_ms = 0
         self._level = -1
         self._as_of_s = 0
         self._marks: dict[str, tuple[int, int | None, int | None]] = {}
@@ -55,8 +57,10 @@ class Clock:
     def observe(self, item: ShardClicks) -> bool:
         """Take note of a batch; returns whether a beat is due."""
         header = item.header
-        if header.newest_ns is not None and header.newest_ns > (self.newest_ns or 0):
-            self.newest_ns, self.logged_ms = header.newest_ns, header.logged_ms
+        if header.newest_ns is not None:
+            self._arrived_ms = header.read_ms
+            if header.newest_ns > (self.newest_ns or 0):
+                self.newest_ns, self.logged_ms = header.newest_ns, header.logged_ms
         if header.marker is None:
             return False
         marker = header.marker
@@ -67,24 +71,26 @@ class Clock:
         self._level = level
         return True
 
-    def beat(self, *, last: bool = False) -> Beat:
-        """Return the beat that is due; `last`: the one at the end of the source or the flow."""
+    def beat(self, *, last: bool = False, stopped: bool = False) -> Beat:
+        """Return the beat that is due; `last`: at the end of the source, or where the flow was `stopped`."""
         now_ms = max((now_ms for _, now_ms, _ in self._marks.values() if now_ms is not None), default=None)
         lags = [lag for _, _, lag in self._marks.values()]
-        self._as_of_s = max(self._as_of_s, self._now_s(now_ms))
+        if self.newest_ns is None:
+            as_of_s = 0 if now_ms is None else now_ms // 1000 + 1
+        else:
+            as_of_s = self._as_of_s = max(self._as_of_s, self.newest_s + 1 + self._quiet_s(now_ms))
         return Beat(
             level=FINAL_LEVEL if last else self._level,
-            as_of_s=self._as_of_s,
+            as_of_s=as_of_s,
             lag=None if None in lags or not lags else sum(lag for lag in lags if lag is not None),
-            ended=last and now_ms is None,
+            ended=last and not stopped and now_ms is None,
         )
 
-    def _now_s(self, now_ms: int | None) -> int:
-        """End of the newest click's second, moved on by the time since that click was logged."""
-        if self.newest_ns is None:
-            return 0 if now_ms is None else now_ms // 1000 + 1
-        quiet_ms = 0 if now_ms is None or self.logged_ms is None else now_ms - self.logged_ms
-        return self.newest_s + 1 + max(0, quiet_ms) // 1000
+    def _quiet_s(self, now_ms: int | None) -> int:
+        """Return by how much windows drain: once no clicks arrive, the time since the newest was logged."""
+        if now_ms is None or self.logged_ms is None or now_ms - self._arrived_ms < 1000:
+            return 0
+        return max(0, now_ms - self.logged_ms) // 1000
 
 
 class Admission:
@@ -114,17 +120,17 @@ class Admission:
             item = self._in_time(item, before_ns)
         item.newest_s = self.clock.newest_s
         if due:
-            self._beat(item, last=False)
+            self._beat(item)
         return item
 
-    def last(self, item: ShardClicks) -> ShardClicks:
+    def last(self, item: ShardClicks, *, stopped: bool) -> ShardClicks:
         """Return `item` (empty) with the last beat: the source has ended or the flow is being stopped."""
         item.newest_s = self.clock.newest_s
-        self._beat(item, last=True)
+        self._beat(item, last=True, stopped=stopped)
         return item
 
-    def _beat(self, item: ShardClicks, *, last: bool) -> None:
-        item.beat = self.clock.beat(last=last)
+    def _beat(self, item: ShardClicks, *, last: bool = False, stopped: bool = False) -> None:
+        item.beat = self.clock.beat(last=last, stopped=stopped)
         item.beat.positions = dict(self.positions)
 
     @staticmethod
@@ -171,21 +177,26 @@ class Directory:
 
     def number(self, item: ShardClicks) -> None:
         """Fill in `slot` and `freed` of `item`."""
-        item.freed = self._sweep(item.newest_s)
         slot = np.fromiter(map(self.slots.__getitem__, item.columns["visitor"]), np.int32, len(item))
         self.table.reserve(len(self.names))
         np.maximum.at(self.table["newest_s"], slot, item.second.astype(np.uint32))
         self.table.touch(slot)
         item.slot = slot
+        item.freed = self._sweep(item.newest_s, slot)
 
-    def _sweep(self, newest_s: int) -> Ints:
-        """Free the slots of visitors whom no window holds and no late click's session can reach."""
+    def _sweep(self, newest_s: int, present: Ints) -> Ints:
+        """Free the slots of visitors whom no window holds and no late click's session can reach.
+
+        Those `present` in the batch stay: its clicks may span hours, and be the next steps of what they began.
+        """
         horizon_s = covered_from_s(newest_s) - SESSION_GAP_S - 1
         if horizon_s <= self._swept_s:
             return np.empty(0, np.int32)
         self._swept_s = horizon_s
         seen_s = self.table["newest_s"]
-        freed = np.flatnonzero((seen_s > 0) & (seen_s < horizon_s)).astype(np.int32)
+        old = (seen_s > 0) & (seen_s < horizon_s)
+        old[present] = False
+        freed = np.flatnonzero(old).astype(np.int32)
         for slot in freed.tolist():
             del self.slots[self.names[slot] or ""]
             self.names[slot] = None
@@ -217,7 +228,7 @@ class Directory:
 class _Slots(dict[str, int]):
     """Visitor to slot; an unknown visitor is given one."""
 
-    def __init__(self, vacant: Any) -> None:
+    def __init__(self, vacant: Callable[[str], int]) -> None:
         super().__init__()
         self._vacant = vacant
 

@@ -27,7 +27,9 @@ from flows.windowed import Report
 _KEPT_BEATS = 4
 
 
-def board(name: str, reports: Stream[tuple[str, Report]], state: State, publish_every_ms: int) -> Stream[Board]:
+def board(
+    name: str, reports: Stream[tuple[str, Report]], state: State, publish_every_ms: int
+) -> Stream[Board]:
     """Gather the reports of a beat from every shard; gives one Board once all are in."""
     to_board = op.map(f"{name}_key", reports, lambda item: ("board", item[1]))
     boards = op.stateful_batch(name, to_board, lambda _: _BoardLogic(state, publish_every_ms))
@@ -48,7 +50,9 @@ class _BoardLogic(StatefulBatchLogic[Report, Board, None]):
             self._beats[beat].append(report)
             if len(self._beats[beat]) == self._state.reports:
                 boards.append(compose(self._beats.pop(beat), self._publish_every_ms))
-                self._beats = defaultdict(list, {key: held for key, held in self._beats.items() if key > beat})
+                self._beats = defaultdict(
+                    list, {key: held for key, held in self._beats.items() if key > beat}
+                )
         while len(self._beats) > _KEPT_BEATS:
             del self._beats[min(self._beats)]
         return boards[-1:], False
@@ -69,7 +73,9 @@ def compose(reports: list[Report], publish_every_ms: int) -> Board:
     devices = _sums(figures["devices"])
     frames = {
         "last_15_minutes": minute_rows(
-            as_of_s, _sums([clicks for clicks, _ in by_minute]), _sums([visitors for _, visitors in by_minute])
+            as_of_s,
+            _sums([clicks for clicks, _ in by_minute]),
+            _sums([visitors for _, visitors in by_minute]),
         ),
         "sessions": bucket_rows(as_of_s, _sums([shard.by_bucket for shard in sessions])),
         "device_type_popularity": device_rows(devices),

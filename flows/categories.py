@@ -24,7 +24,9 @@ class Categories:
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
         _, place, words = item.columns["category"].used()
-        numbers = [self._number.setdefault(UNKNOWN if word is None else word, len(self._number)) for word in words]
+        numbers = [
+            self._number.setdefault(UNKNOWN if word is None else word, len(self._number)) for word in words
+        ]
         self._slices.add(item.second, np.array(numbers, np.int64)[place], item.newest_s)
 
     def report(self, as_of_s: int) -> dict[str, int]:

@@ -41,7 +41,9 @@ def build(settings: Settings) -> Dataflow:
 
     batches = op.input("source", flow, source(settings, state))
     clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
-    visits = admitted("visits", op.flat_map("by_visitor", clicks, by_visitor(settings.shards)), state, directory=True)
+    visits = admitted(
+        "visits", op.flat_map("by_visitor", clicks, by_visitor(settings.shards)), state, directory=True
+    )
     views = admitted("views", op.flat_map("by_page", clicks, by_page(settings.shards)), state)
     newest = admitted("newest", op.flat_map("by_age", clicks, by_age), state)
 

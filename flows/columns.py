@@ -99,6 +99,7 @@ class Clicks:
     parts: int
     start: int
     end: int
+    read_ms: int
     logged_ms: int | None
     marker: Marker | None
     time_ns: Ints

@@ -5,21 +5,22 @@ Records are decoded by the chunk; only a chunk that holds something unusual is j
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NoReturn
 
 import msgspec
 import numpy as np
 
-from flows.columns import Clicks, Lines, Rejection, Words
+from flows.columns import Clicks, Ints, Lines, Rejection, Words
 from flows.items import Batch
 
 REASONS: Final = {
     "too_large": "longer than 1 MiB",
-    "not_json": "not one JSON value in UTF-8",
+    "not_json": "not one JSON value in UTF-8, or nested more than 500 deep",
     "not_a_click": "JSON, but not an object",
     "bad_columns": "column shape with columns missing or of unequal length",
     "bad_type": "a field of the wrong type",
@@ -30,6 +31,8 @@ REASONS: Final = {
     "too_new": "event time more than 5 minutes ahead of the wall clock",
 }
 MAX_RECORD_BYTES: Final = 1 << 20
+# Well below what Python's recursion limit leaves, so that no version and no caller decides otherwise.
+MAX_DEPTH: Final = 500
 KEPT_BYTES: Final = 512
 
 _CHUNK_BYTES = 1 << 16
@@ -72,18 +75,24 @@ class Click(msgspec.Struct, gc=False):
 
 
 _USED = ("timestamp", "userId", "productId", "category", "title", "deviceType", "gender", "age")
-_TYPES = {name: (str,) for name in _USED} | {"timestamp": (int, str), "age": (int, float)}
-_Loose = msgspec.defstruct(
+_TYPES = dict.fromkeys(_USED, (str,)) | {"timestamp": (int, str), "age": (int, float)}
+_Loose: Any = msgspec.defstruct(
     "_Loose",
     [(name, msgspec.Raw, msgspec.Raw(b"null")) for name in _USED]
     + [
         ("Timestamps", msgspec.Raw | msgspec.UnsetType, msgspec.UNSET),
         ("Epoch", msgspec.Raw, msgspec.Raw(b"0")),
-        *((name, msgspec.Raw, msgspec.Raw(b"null")) for name in ("StringValues", "NumericValues", "TagValues")),
+        *(
+            (name, msgspec.Raw, msgspec.Raw(b"null"))
+            for name in ("StringValues", "NumericValues", "TagValues")
+        ),
     ],
 )
 _fast = msgspec.json.Decoder(Click, dec_hook=_refuse)
 _loose = msgspec.json.Decoder(_Loose)
+
+
+_STRING = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 
 
 class RecordError(Exception):
@@ -93,7 +102,8 @@ class RecordError(Exception):
 class _Reading:
     """What decoding one batch gathers: clicks with their record's index, and what is set aside."""
 
-    def __init__(self) -> None:
+    def __init__(self, read_ms: int) -> None:
+        self.read_ms = read_ms
         self.clicks: list[Click] = []
         self.times: list[Any] = []
         self.rows: list[int] = []
@@ -103,7 +113,7 @@ class _Reading:
     def judge(self, row: int, record: bytes) -> None:
         """Decode one record with care: a click, several (column shape), or a reason."""
         try:
-            for click in _judge(record):
+            for click in _judge(record, self.read_ms):
                 if isinstance(click, str):
                     self.rejected.append((click, row, record))
                     continue
@@ -123,22 +133,22 @@ def decode(batch: Batch, *, mask_ip: bool = False) -> Clicks:
     Returns the clicks in the order of arrival, as columns; those rejected (see REASONS) are in `rejected`,
     with their source position and first 512 bytes.
     """
-    reading = _Reading()
+    reading = _Reading(batch.read_ms)
     lines = Lines(batch.data, batch.start, batch.positions)
-    for first, chunk, count in _chunks(batch.data):
-        decoded = _decode_chunk(chunk, count)
+    for first, records, texts in _chunks(batch.data):
+        decoded = _decode_chunk(records, texts)
         if decoded is not None:
             reading.clicks += decoded[0]
             reading.times.append(decoded[1])
-            reading.rows.extend(range(first, first + count))
+            reading.rows.extend(range(first, first + len(records)))
         else:
-            records = chunk.split(b"\n") if isinstance(chunk, bytes) else chunk
             for row, record in enumerate(records, first):
-                if record.strip() or not isinstance(chunk, bytes):
+                if record.strip() or isinstance(batch.data, list):
                     reading.judge(row, record)
     time_ns, kept = _times(reading, batch.read_ms)
     rejected = [
-        Rejection(reason, lines.position(row), record[:KEPT_BYTES]) for reason, row, record in reading.rejected
+        Rejection(reason, lines.position(row), record[:KEPT_BYTES])
+        for reason, row, record in reading.rejected
     ]
     rejected += [
         Rejection(reason, lines.position(reading.rows[i]), lines.record(reading.rows[i])[:KEPT_BYTES])
@@ -149,40 +159,49 @@ def decode(batch: Batch, *, mask_ip: bool = False) -> Clicks:
     return _columns(batch, lines, reading, time_ns, kept.index, rejected, mask_ip=mask_ip)
 
 
-def _chunks(data: bytes | list[bytes]) -> Iterator[tuple[int, Any, int]]:
-    """Yield (index of the first record, chunk, number of records)."""
+def _chunks(data: bytes | list[bytes]) -> Iterator[tuple[int, list[bytes], list[bytes]]]:
+    """Yield (index of the first record, records, texts that hold them)."""
     if isinstance(data, list):
         for first in range(0, len(data), _CHUNK_RECORDS):
             chunk = data[first : first + _CHUNK_RECORDS]
-            yield first, chunk, len(chunk)
+            yield first, chunk, chunk
         return
     start, row = 0, 0
     while start < len(data):
         end = data.rfind(b"\n", start, start + _CHUNK_BYTES) + 1 or data.find(b"\n", start) + 1 or len(data)
-        chunk = data[start:end]
-        count = chunk.count(b"\n") + (not chunk.endswith(b"\n"))
-        yield row, chunk, count
-        start, row = end, row + count
+        text = data[start:end]
+        # Line by line, as a reader of many lines may take two values of one line for two lines.
+        records = text.removesuffix(b"\n").split(b"\n")
+        yield row, records, [text]
+        start, row = end, row + len(records)
 
 
-def _decode_chunk(chunk: bytes | list[bytes], count: int) -> tuple[list[Click], np.ndarray] | None:
-    """Decode all records of a chunk at once, with their timestamps; None if any of them needs judging."""
+def _decode_chunk(records: list[bytes], texts: list[bytes]) -> tuple[list[Click], Ints] | None:
+    """Decode all records of a chunk, with their timestamps; None if any of them needs judging."""
+    # What is shorter than its brackets would be cannot be too deep.
+    if max(map(len, records)) > 2 * MAX_DEPTH and any(map(_large_or_deep, records)):
+        return None
+    if not all(map(_is_utf8, texts)):
+        return None
     try:
-        if isinstance(chunk, list):
-            if max(map(len, chunk)) > MAX_RECORD_BYTES:
-                return None
-            if not all(map(_is_utf8, chunk)):
-                return None
-            clicks = [_fast.decode(record) for record in chunk]
-        else:
-            if len(chunk) > MAX_RECORD_BYTES or not _is_utf8(chunk):
-                return None
-            clicks = _fast.decode_lines(chunk)
-        if len(clicks) != count:
-            return None
-        return clicks, np.fromiter([click.timestamp for click in clicks], np.int64, count)
+        clicks = list(map(_fast.decode, records))
+        return clicks, np.fromiter([click.timestamp for click in clicks], np.int64, len(clicks))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
         return None
+
+
+def _large_or_deep(record: bytes) -> bool:
+    return len(record) > MAX_RECORD_BYTES or _is_deep(record)
+
+
+def _is_deep(record: bytes) -> bool:
+    """Whether brackets outside strings are nested more than MAX_DEPTH deep."""
+    if record.count(b"[") + record.count(b"{") <= MAX_DEPTH:
+        return False
+    text = np.frombuffer(_STRING.sub(b"", record), np.uint8)
+    # "[" and "{", and "]" and "}", differ in one bit.
+    steps = ((text | 32) == ord("{")).astype(np.int32) - ((text | 32) == ord("}"))
+    return bool(len(steps)) and int(np.cumsum(steps).max()) > MAX_DEPTH
 
 
 def _is_utf8(data: bytes) -> bool:
@@ -199,14 +218,38 @@ def _value(raw: msgspec.Raw) -> Any:
     try:
         return msgspec.json.decode(raw)
     except msgspec.ValidationError:
-        # A number out of range.
-        return math.inf
+        return _value_of_any_size(bytes(raw))
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         reason = "not_json"
         raise RecordError(reason) from None
 
 
-def _judge(record: bytes) -> Iterator[tuple[Click, bytes | None] | str]:
+def _value_of_any_size(raw: bytes) -> Any:
+    """Decode JSON with numbers that msgspec finds out of range."""
+    try:
+        value = _any_size.decode(raw.decode())
+        # Half a surrogate pair is no UTF-8.
+        json.dumps(value, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        reason = "not_json"
+        raise RecordError(reason) from None
+    return value
+
+
+def _integer(digits: str) -> int:
+    # Python reads 4,300 digits; a longer number need only stay as far off.
+    return int(digits[:4000])
+
+
+def _no_constant(name: str) -> NoReturn:
+    # NaN and Infinity are not JSON, although Python reads them.
+    raise ValueError(name)
+
+
+_any_size = json.JSONDecoder(parse_int=_integer, parse_constant=_no_constant)
+
+
+def _judge(record: bytes, read_ms: int) -> Iterator[tuple[Click, bytes | None] | str]:
     """Yield the clicks of one record, each with its plain form if that is not the record itself.
 
     A row of a column-shaped record that is no click is its reason instead. Raises RecordError when the
@@ -215,26 +258,33 @@ def _judge(record: bytes) -> Iterator[tuple[Click, bytes | None] | str]:
     if len(record) > MAX_RECORD_BYTES:
         reason = "too_large"
         raise RecordError(reason)
+    loose = _parsed(record)
+    if loose.Timestamps is msgspec.UNSET:
+        yield _click({name: _value(getattr(loose, name)) for name in _USED}, read_ms), None
+        return
+    for fields in _rows(loose):
+        try:
+            click = _click(fields, read_ms)
+        except RecordError as error:
+            yield str(error)
+        else:
+            yield click, msgspec.json.encode(fields | {"timestamp": click.timestamp})
+
+
+def _parsed(record: bytes) -> Any:
+    """Return the object of a record, its fields still JSON. Raises RecordError."""
+    reason = "not_json"
+    if _is_deep(record):
+        raise RecordError(reason)
     try:
         record.decode()
-        loose = _loose.decode(record)
+        return _loose.decode(record)
     except msgspec.ValidationError:
         _value(msgspec.Raw(record))
         reason = "not_a_click"
         raise RecordError(reason) from None
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        reason = "not_json"
         raise RecordError(reason) from None
-    if loose.Timestamps is msgspec.UNSET:
-        yield _click({name: _value(getattr(loose, name)) for name in _USED}), None
-        return
-    for fields in _rows(loose):
-        try:
-            click = _click(fields)
-        except RecordError as error:
-            yield str(error)
-        else:
-            yield click, msgspec.json.encode(fields | {"timestamp": click.timestamp})
 
 
 def _rows(loose: Any) -> list[dict[str, Any]]:
@@ -247,7 +297,9 @@ def _rows(loose: Any) -> list[dict[str, Any]]:
         or type(epoch) is not int
         or not all(isinstance(group, dict) for group in groups)
         or not all(
-            isinstance(column, list) and len(column) == len(times) for group in groups for column in group.values()
+            isinstance(column, list) and len(column) == len(times)
+            for group in groups
+            for column in group.values()
         )
     ):
         reason = "bad_columns"
@@ -260,7 +312,7 @@ def _rows(loose: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _click(fields: dict[str, Any]) -> Click:
+def _click(fields: dict[str, Any], read_ms: int) -> Click:
     """Check the used fields of one click; its `timestamp` comes out in nanoseconds. Raises RecordError."""
     for name in _USED:
         value = fields.get(name)
@@ -278,7 +330,11 @@ def _click(fields: dict[str, Any]) -> Click:
     if time_ns < _OLDEST_NS:
         reason = "too_old"
         raise RecordError(reason)
-    return Click(min(time_ns, _INT64 - 1), *(fields.get(name) for name in _USED[1:]))
+    if time_ns > read_ms * 10**6 + _AHEAD_NS:
+        reason = "too_new"
+        raise RecordError(reason)
+    others: list[Any] = [fields.get(name) for name in _USED[1:]]
+    return Click(time_ns, *others)
 
 
 def _integer_ns(value: int) -> int:
@@ -296,7 +352,9 @@ def _iso_ns(text: str) -> int:
         raise RecordError(reason)
     date, clock, fraction, zone = match.groups()
     try:
-        moment = datetime.fromisoformat(f"{date}T{clock or '00'}{zone.replace('Z', '+00:00') if zone else '+00:00'}")
+        moment = datetime.fromisoformat(
+            f"{date}T{clock or '00'}{zone.replace('Z', '+00:00') if zone else '+00:00'}"
+        )
         since = moment - datetime(1970, 1, 1, tzinfo=timezone.utc)
     except (ValueError, OverflowError):
         raise RecordError(reason) from None
@@ -306,17 +364,17 @@ def _iso_ns(text: str) -> int:
 class _Kept:
     """Which clicks pass the check of their time: their index, and what was dropped with its reason."""
 
-    def __init__(self, time_ns: np.ndarray, read_ms: int) -> None:
+    def __init__(self, time_ns: Ints, read_ms: int) -> None:
         old, new = time_ns < _OLDEST_NS, time_ns > read_ms * 10**6 + _AHEAD_NS
         bad = old | new
-        self.index: np.ndarray | None = None
+        self.index: Ints | None = None
         self.dropped: list[tuple[str, int]] = []
         if bad.any():
             self.index = np.flatnonzero(~bad)
             self.dropped = [("too_old" if old[i] else "too_new", int(i)) for i in np.flatnonzero(bad)]
 
 
-def _times(reading: _Reading, read_ms: int) -> tuple[np.ndarray, _Kept]:
+def _times(reading: _Reading, read_ms: int) -> tuple[Ints, _Kept]:
     time_ns = np.concatenate([np.empty(0, np.int64), *reading.times])
     size = np.abs(np.maximum(time_ns, 1 - _INT64))
     if len(size) and size.min() < _US_BELOW:
@@ -330,8 +388,8 @@ def _columns(
     batch: Batch,
     lines: Lines,
     reading: _Reading,
-    time_ns: np.ndarray,
-    index: np.ndarray | None,
+    time_ns: Ints,
+    index: Ints | None,
     rejected: list[Rejection],
     *,
     mask_ip: bool,
@@ -347,6 +405,7 @@ def _columns(
         parts=batch.parts,
         start=batch.start,
         end=batch.end,
+        read_ms=batch.read_ms,
         logged_ms=batch.logged_ms,
         marker=batch.marker,
         time_ns=time_ns,
@@ -357,9 +416,24 @@ def _columns(
         title=Words.of([click.title for click in clicks]),
         device=Words.of([click.deviceType for click in clicks]),
         gender=Words.of([click.gender for click in clicks]),
-        age=np.array([click.age for click in clicks], np.float64),
+        age=_floats([click.age for click in clicks]),
         lines=lines,
         shown=shown,
         rejected=rejected,
         mask_ip=mask_ip,
     )
+
+
+def _floats(numbers: list[int | float | None]) -> Ints:
+    try:
+        return np.array(numbers, np.float64)
+    except OverflowError:
+        # An age of 400 digits is a number too.
+        return np.array([_float(number) for number in numbers], np.float64)
+
+
+def _float(number: float | None) -> float | None:
+    try:
+        return None if number is None else float(number)
+    except OverflowError:
+        return math.copysign(math.inf, -1 if number and number < 0 else 1)

@@ -20,7 +20,7 @@ class Devices:
 
     def __init__(self) -> None:
         # By slot and type, the newest second; the few of other types by (slot, type).
-        self._table = Table(**{name: np.uint32 for name in TYPES})
+        self._table = Table(**dict.fromkeys(TYPES, np.uint32))
         self._other: dict[tuple[int, str], int] = {}
 
     def add(self, item: ShardClicks) -> None:
@@ -38,7 +38,9 @@ class Devices:
             if word in TYPES:
                 np.maximum.at(self._table[word], item.slot[rows], second[rows].astype(np.uint32))
             else:
-                self._add_other(UNKNOWN if word is None else word, item.slot[rows].tolist(), second[rows].tolist())
+                self._add_other(
+                    UNKNOWN if word is None else word, item.slot[rows].tolist(), second[rows].tolist()
+                )
 
     def _add_other(self, word: str, slots: list[int], seconds: list[int]) -> None:
         for slot, second in zip(slots, seconds, strict=True):

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 
@@ -70,7 +70,10 @@ class Step:
     def fits(self, category: str, product: str | None, gender: str, age: float, seen: Seen | None) -> bool:
         """Return whether a click takes this step; `seen` is None in `init`."""
         return (
-            (self.category in (ANY, category) or (self.category == SAME and (seen is None or seen.category == category)))
+            (
+                self.category in (ANY, category)
+                or (self.category == SAME and (seen is None or seen.category == category))
+            )
             and self._fits_product(product, seen)
             and (not self.who or any(p.gender == gender and p.from_age <= age <= p.to_age for p in self.who))
         )
@@ -145,9 +148,9 @@ def check(journeys: Sequence[Journey]) -> Sequence[Journey]:
     """Return `journeys` if they make sense; raises SettingsError, one line that names the row, otherwise."""
     for journey in journeys:
         if journey.limit_s <= 0:
-            raise _error(journey, "", f"limit_s is {journey.limit_s}: set it to a number of seconds above 0")
+            _refuse(journey, ":", f"limit_s is {journey.limit_s}: set it to a number of seconds above 0")
         if not any(step.state == INIT for step in journey.steps):
-            raise _error(journey, "", "no row leaves state 'init': add one")
+            _refuse(journey, ":", "no row leaves state 'init': add one")
         for number, step in enumerate(journey.steps, 1):
             _check_step(journey, number, step)
     return journeys
@@ -158,19 +161,20 @@ def _check_step(journey: Journey, number: int, step: Step) -> None:
     left = {other.state for other in journey.steps}
     entered = {INIT} | {other.to for other in journey.steps}
     if step.to not in left | {INIT, OFFER}:
-        raise _error(journey, row, f"leads to {step.to!r}, which no row leaves: add such a row, or mend the name")
+        _refuse(journey, row, f"leads to {step.to!r}, which no row leaves: add such a row, or mend the name")
     if step.state not in entered:
-        raise _error(journey, row, f"leaves {step.state!r}, which no row enters: add such a row, or mend the name")
+        _refuse(journey, row, f"leaves {step.state!r}, which no row enters: add such a row, or mend the name")
     if step.state == OFFER:
-        raise _error(journey, row, "leaves 'offer', where a journey ends: remove it")
+        _refuse(journey, row, "leaves 'offer', where a journey ends: remove it")
     if step.product not in (ANY, FIRST, OTHER, NEW):
-        raise _error(journey, row, f"has product {step.product!r}: set it to ANY, FIRST, OTHER or NEW")
+        _refuse(journey, row, f"has product {step.product!r}: set it to ANY, FIRST, OTHER or NEW")
     if step.state == INIT and (step.category == SAME or step.product != ANY):
-        raise _error(journey, row, "compares with an earlier click, but leaves 'init': use ANY")
+        _refuse(journey, row, "compares with an earlier click, but leaves 'init': use ANY")
     for person in step.who:
         if not person.from_age <= person.to_age:
-            raise _error(journey, row, f"has ages from {person.from_age} to {person.to_age}: swap them")
+            _refuse(journey, row, f"has ages from {person.from_age} to {person.to_age}: swap them")
 
 
-def _error(journey: Journey, row: str, text: str) -> SettingsError:
-    return SettingsError(f"journey {journey.name!r}{row} {text}")
+def _refuse(journey: Journey, row: str, text: str) -> NoReturn:
+    message = f"journey {journey.name!r}{row} {text}"
+    raise SettingsError(message)

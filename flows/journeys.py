@@ -57,7 +57,7 @@ class Journeys:
         self._outbox = Outbox(receipts or Receipts())
         self._table = Table(last_ns=np.int64, product=np.uint64)
         self._on: dict[tuple[int, int], _Progress] = {}
-        self._busy = np.zeros(0, bool)
+        self._busy: Ints = np.zeros(0, bool)
         self._changed: set[tuple[int, int]] = set()
 
     def add(self, item: ShardClicks) -> None:
@@ -91,7 +91,9 @@ class Journeys:
         for journey in self._journeys:
             for step in journey.steps:
                 if step.state == INIT:
-                    begins |= step.columns(item.columns["category"], item.columns["gender"], item.columns["age"])
+                    begins |= step.columns(
+                        item.columns["category"], item.columns["gender"], item.columns["age"]
+                    )
         return begins
 
     def _pass_by(self, item: ShardClicks, rows: Ints) -> None:
@@ -125,7 +127,9 @@ class Journeys:
             to = journey.next_state(state, click.category, click.product, click.gender, click.age, seen)
         if to == state:
             return
-        self._log(click, to, f"entered state {to}][Event: clicked {click.product}][Category: {click.category}")
+        self._log(
+            click, to, f"entered state {to}][Event: clicked {click.product}][Category: {click.category}"
+        )
         if to == OFFER:
             self._offer(journey, click)
         self._move(number, click, progress, to)
@@ -149,14 +153,21 @@ class Journeys:
         self._busy[slot] = False
 
     def _log(self, click: _Click, state: str, what: str) -> None:
-        fields = {"created": _created(click), "msg": f"[User {click.user} {what}]", "user": click.user, "state": state}
+        fields = {
+            "created": _created(click),
+            "msg": f"[User {click.user} {what}]",
+            "user": click.user,
+            "state": state,
+        }
         self._outbox.add("state_logs", fields)
 
     def _offer(self, journey: Journey, click: _Click) -> None:
         offer = journey.offer(click.gender)
         if offer is not None:
             self._log(click, OFFER, f"triggered offer {offer}")
-            self._outbox.add("special_offers", {"created": _created(click), "user": click.user, "offer": offer})
+            self._outbox.add(
+                "special_offers", {"created": _created(click), "user": click.user, "offer": offer}
+            )
 
     def report(self, as_of_s: int) -> int:
         """Return how many journeys visitors are on."""
@@ -192,7 +203,8 @@ class Journeys:
 def _counted(item: ShardClicks) -> Ints:
     gender = item.columns["gender"]
     known = np.array([word is not None for word in gender.words], bool)
-    return (known[gender.codes] if len(gender.words) else np.zeros(0, bool)) & ~np.isnan(item.columns["age"])
+    counted: Ints = (known[gender.codes] if len(known) else known) & ~np.isnan(item.columns["age"])
+    return counted
 
 
 def _clicks(item: ShardClicks, rows: Ints) -> list[_Click]:

@@ -11,9 +11,10 @@ from flows.newest import KEPT_NEWEST, KEPT_VISITORS, Newest
 from flows.split import ShardClicks
 
 WINDOW_S = 3600
-FIELDS = (
-    "timestamp original_timestamp userId ip userAgent productId category title gender country deviceType age birthdate"
-).split()
+FIELDS = [
+    *("timestamp", "original_timestamp", "userId", "ip", "userAgent", "productId", "category", "title"),
+    *("gender", "country", "deviceType", "age", "birthdate"),
+]
 
 
 class Raw:

@@ -7,9 +7,10 @@ import re
 
 import msgspec
 
-_LIKE_IP = re.compile(
-    rb"\b(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d{1,3}\b|\b([0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{0,4}){2,7})"
-)
+_IP_V4 = re.compile(rb"(\d{1,3}(?:\.\d{1,3}){2})\.\d+")
+# Any run of what IPv6 is written with that has two colons, an IPv4 address at its end included.
+_IP_V6 = re.compile(rb"[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*")
+_NUMBER = re.compile(rb'("ip"\s*:\s*)-?\d+')
 
 
 def mask_record(record: bytes) -> bytes:
@@ -18,7 +19,7 @@ def mask_record(record: bytes) -> bytes:
         fields = msgspec.json.decode(record)
         fields["ip"] = _mask_ip(fields.get("ip"))
         return msgspec.json.encode(fields)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return mask(record)
 
 
@@ -26,11 +27,12 @@ def mask(text: bytes) -> bytes:
     """Mask all that looks like an address in any text, even where it may be something else."""
 
     def masked(match: re.Match[bytes]) -> bytes:
-        if match[1]:
-            return match[1] + b".0"
-        return b":".join((match[2].split(b":") + [b"", b""])[:3]) + b"::"
+        # The three groups to keep end where "::" stands for groups of zeros.
+        return b":".join(match[0].partition(b"::")[0].split(b":")[:3]) + b"::"
 
-    return _LIKE_IP.sub(masked, text)
+    # UTF-16 and -32 hide an address between NULs.
+    text = _NUMBER.sub(rb"\1null", text.replace(b"\0", b""))
+    return _IP_V4.sub(rb"\1.0", _IP_V6.sub(masked, text))
 
 
 def _mask_ip(ip: object) -> str | None:

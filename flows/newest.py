@@ -43,7 +43,7 @@ def _newest_index(clicks: Clicks) -> set[int]:
 
 def _newest_first(time_ns: Ints, wanted: int) -> list[int]:
     """Return the index of the `wanted` newest, newest first; of equal times the later arrival first."""
-    index = np.arange(len(time_ns))
+    index: Ints = np.arange(len(time_ns))
     if len(time_ns) > wanted:
         border = np.partition(time_ns, -wanted)[-wanted]
         index = np.flatnonzero(time_ns >= border)

@@ -30,7 +30,7 @@ class Pages:
         self._slices = Slices(WINDOW_S)
         self._number: dict[tuple[str, str], int] = {}
         self._titles: list[str | None] = []
-        self._titled_ns = np.zeros(0, np.int64)
+        self._titled_ns: Ints = np.zeros(0, np.int64)
         self._changed: set[int] = set()
 
     def add(self, item: ShardClicks) -> None:
@@ -45,7 +45,8 @@ class Pages:
         width = len(category.words) or 1
         used, place = np.unique(product.codes.astype(np.int64) * width + category.codes, return_inverse=True)
         numbers = [
-            self._page(product.words[code // width] or "", category.words[code % width]) for code in used.tolist()
+            self._page(product.words[code // width] or "", category.words[code % width])
+            for code in used.tolist()
         ]
         return np.array(numbers, np.int64)[place]
 
@@ -80,10 +81,9 @@ class Pages:
         if len(viewed) > TOP:
             border = np.partition(totals[viewed], -TOP)[-TOP]
             viewed = viewed[totals[viewed] >= border]
-        wanted = set(viewed.tolist())
         names = list(self._number)
-        ranked = sorted(Page(-int(totals[number]), *names[number], self._titles[number]) for number in wanted)
-        return ranked[:TOP]
+        numbers = viewed.tolist()
+        return sorted(Page(-int(totals[n]), names[n][0], names[n][1], self._titles[n]) for n in numbers)[:TOP]
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
         """Return what changed, or all; when all, pages without clicks are forgotten first."""

@@ -26,7 +26,7 @@ class Ring:
         self._visitors: dict[int, int] = {}
 
     def add(self, slot: Ints, second: Ints, newest_s: int) -> None:
-        """Count clicks of visitors `slot` at `second`; `newest_s` is the second of the newest click of all."""
+        """Count clicks of visitors `slot` at `second`; `newest_s`: the second of the newest click of all."""
         self._advance(newest_s // self._slice_s)
         number = second // self._slice_s
         oldest = self._newest - self._kept + 1
@@ -42,7 +42,7 @@ class Ring:
             self._visitors.pop(index, None)
 
     def report(self, as_of_s: int) -> tuple[list[int], list[int]]:
-        """Return (clicks, distinct visitors) of the `kept` slices up to the one that ends at `as_of_s` or later."""
+        """Return (clicks, distinct visitors) by slice; the last one holds the second before `as_of_s`."""
         current = (as_of_s - 1) // self._slice_s
         numbers = range(current - self._kept + 1, current + 1)
         held = range(self._newest - self._width + 1, self._newest + 1)

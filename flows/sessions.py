@@ -44,15 +44,17 @@ class Sessions:
         # One row a session; clicks 0: vacant. `_newest[slot]` is 1 + the row of the visitor's newest session.
         self._rows = Table(slot=np.uint32, start_ns=np.int64, end_ns=np.int64, clicks=np.uint32)
         self._newest = Table(row=np.uint32)
-        self._vacant = np.empty(0, np.int64)
+        self._vacant: Ints = np.empty(0, np.int64)
         self._swept_s = 0
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
-        self._sweep(covered_from_s(item.newest_s))
         self._seen.clear(item.freed)
-        if not len(item):
-            return
+        if len(item):
+            self._add(item)
+        self._sweep(covered_from_s(item.newest_s))
+
+    def _add(self, item: ShardClicks) -> None:
         slots = int(item.slot.max()) + 1
         self._seen.reserve(slots)
         self._newest.reserve(slots)
@@ -65,7 +67,9 @@ class Sessions:
         if covered_s <= self._swept_s:
             return
         self._swept_s = covered_s
-        self._drop(np.flatnonzero((self._rows["clicks"] > 0) & (self._rows["end_ns"] + GAP_NS < covered_s * 10**9)))
+        self._drop(
+            np.flatnonzero((self._rows["clicks"] > 0) & (self._rows["end_ns"] + GAP_NS < covered_s * 10**9))
+        )
 
     def _drop(self, rows: Ints) -> None:
         slot = self._rows["slot"][rows]
@@ -75,7 +79,7 @@ class Sessions:
         self._vacant = np.concatenate((self._vacant, rows))
 
     def _with_reopened(self, new: Runs) -> Runs:
-        """Add the sessions of visitors of whom a run begins before their newest session; drop them as rows."""
+        """Add the sessions of visitors with a run that begins before their newest; drop these as rows."""
         row = self._newest["row"][new.slot].astype(np.int64) - 1
         before = (row >= 0) & (new.start_ns < self._rows["start_ns"][row]) if len(self._rows) else row >= 0
         if not before.any():
@@ -177,10 +181,8 @@ class Runs:
 
 def runs(slot: Ints, time_ns: Ints) -> Runs:
     """Cut clicks into runs without a gap of more than 30 minutes, by visitor and start."""
-    if np.any(np.diff(time_ns) < 0):
-        order = np.lexsort((time_ns, slot))
-    else:
-        order = np.argsort(slot, kind="stable")
+    in_order = not np.any(np.diff(time_ns) < 0)
+    order = np.argsort(slot, kind="stable") if in_order else np.lexsort((time_ns, slot))
     slot, time_ns = slot[order].astype(np.int64), time_ns[order]
     new = (np.diff(slot, prepend=-1) != 0) | (np.diff(time_ns, prepend=time_ns[0]) > GAP_NS)
     first = np.flatnonzero(new)

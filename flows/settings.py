@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 EMBEDDED_PORT = 6399
 EMBEDDED_URL = f"redis://127.0.0.1:{EMBEDDED_PORT}/0"
@@ -65,8 +66,9 @@ def duration_s(text: str) -> float | None:
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
 
 
-def _error(variable: str, found: str, remedy: str) -> SettingsError:
-    return SettingsError(f"{variable} is {found!r}: {remedy}")
+def _refuse(variable: str, found: str, remedy: str) -> NoReturn:
+    message = f"{variable} is {found!r}: {remedy}"
+    raise SettingsError(message)
 
 
 def _source(text: str) -> str:
@@ -77,7 +79,7 @@ def _source(text: str) -> str:
     if (kind == "file" and rest) or (kind == "kafka" and brokers and topic):
         return text
     remedy = "set it to demo:, file:PATH or kafka:BROKERS/TOPIC"
-    raise _error("CLICKS_SOURCE", text, remedy)
+    _refuse("CLICKS_SOURCE", text, remedy)
 
 
 def _redis_url(text: str | None) -> str | None:
@@ -87,24 +89,24 @@ def _redis_url(text: str | None) -> str | None:
         # The value itself may hold a password: only its scheme is shown.
         scheme = text.partition(":")[0] if "://" in text else "no URL"
         remedy = "start it with redis://, rediss:// (TLS) or unix://"
-        raise _error("REDIS_URL", scheme, remedy)
+        _refuse("REDIS_URL", scheme, remedy)
     return text
 
 
 def _shards(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MAX_SHARDS:
-        raise _error("CLICKS_SHARDS", text, f"set it to a whole number from 1 to {MAX_SHARDS}")
+        _refuse("CLICKS_SHARDS", text, f"set it to a whole number from 1 to {MAX_SHARDS}")
     return int(text)
 
 
 def _publish_every(text: str) -> int:
     seconds = duration_s(text)
     if seconds is None or not 0.1 <= seconds <= 3600:
-        raise _error("CLICKS_PUBLISH_EVERY", text, "set it to a duration from 0.1s to 1h, such as 1s")
+        _refuse("CLICKS_PUBLISH_EVERY", text, "set it to a duration from 0.1s to 1h, such as 1s")
     return round(seconds * 1000)
 
 
 def _flag(variable: str, text: str) -> bool:
     if text not in ("0", "1"):
-        raise _error(variable, text, "set it to 0 or 1")
+        _refuse(variable, text, "set it to 0 or 1")
     return text == "1"

@@ -21,7 +21,7 @@ class Slices:
     def __init__(self, window_s: int) -> None:
         self._window_s = window_s
         self._from_s = 0
-        self.totals = np.zeros(0, np.int64)
+        self.totals: Ints = np.zeros(0, np.int64)
         # Chunks of (second << 32 | key, clicks), each sorted; the first is the largest.
         self._chunks: list[tuple[Ints, Ints]] = []
         self._added: list[tuple[Ints, Ints]] = []

@@ -161,23 +161,31 @@ class DemoSource(FixedPartitionedSource[Batch, int]):
         """Begin `history_s` ago, or where the shard that has applied least ended."""
         stop_on_signals()
         applied = self._state.position(for_part) if resume_state is None else resume_state
-        first_s = now_ms() // 1000 - round(self._shop.history_s) if applied is None else applied >> _INDEX_BITS
-        return DemoPartition(self._shop, first_s, Metronome(self._every_ms))
+        history_s = now_ms() // 1000 - round(self._shop.history_s)
+        first_s = history_s if applied is None else applied >> _INDEX_BITS
+        return DemoPartition(self._shop, first_s, history_s, Metronome(self._every_ms))
 
 
 class DemoPartition(StatefulSourcePartition[Batch, int]):
-    """Brings the records of whole seconds once they are over."""
+    """Brings the records of whole seconds once they are over.
 
-    def __init__(self, shop: Shop, first_s: int, metronome: Metronome) -> None:
+    Nothing happened in the shop between `first_s`, where its state ended, and `history_s`.
+    """
+
+    def __init__(self, shop: Shop, first_s: int, history_s: int, metronome: Metronome) -> None:
         self._shop, self._next_s, self._metronome = shop, first_s, metronome
+        self._history_s = history_s
 
     def next_batch(self) -> Iterable[Batch]:
         """Return the records since the last call; raises StopIteration when the flow is to stop."""
         if stop_requested():
             raise StopIteration
         at_ms = now_ms()
-        start_s, records, positions = self._next_s, [], []
-        until_s = min(at_ms // 1000, start_s + _DEMO_SECONDS)
+        start_s = self._next_s
+        records: list[bytes] = []
+        positions: list[int] = []
+        self._next_s = max(self._next_s, self._history_s)
+        until_s = min(at_ms // 1000, self._next_s + _DEMO_SECONDS)
         while self._next_s < until_s and len(records) < _DEMO_RECORDS:
             second = self._shop.second(self._next_s)
             first = self._next_s << _INDEX_BITS

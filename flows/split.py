@@ -31,6 +31,7 @@ class Header:
     parts: int
     start: int
     end: int
+    read_ms: int
     logged_ms: int | None
     marker: Marker | None
     oldest_ns: int | None
@@ -138,7 +139,7 @@ def by_page(shards: int) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         words = np.array([word or "" for word in clicks.product.words], object)
         shard_of_word = stable_hash(words) % np.uint64(shards)
-        viewed = np.arange(len(clicks.row))
+        viewed: Ints = np.arange(len(clicks.row))
         if None in clicks.product.words:
             viewed = np.flatnonzero(clicks.product.codes != clicks.product.words.index(None))
         shard = shard_of_word[clicks.product.codes[viewed]] if len(words) else np.empty(0, np.uint64)
@@ -166,6 +167,7 @@ def _split(
         parts=clicks.parts,
         start=clicks.start,
         end=clicks.end,
+        read_ms=clicks.read_ms,
         logged_ms=clicks.logged_ms,
         marker=clicks.marker,
         oldest_ns=int(clicks.time_ns.min()) if any_click else None,

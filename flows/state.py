@@ -1,32 +1,60 @@
 """State on disk: one RocksDB a shard, in which state and source position are one atomic, synced write.
 
-    STATE_DIR/shard-0000/     column family `default`:  `format`    {version, shards, shard, source}
-                                                        `position`  {positions, newest_ns, logged_ms}
-                              column family OPERATOR:   8-byte big-endian number -> a part of its state
+    STATE_DIR/shard-0000/   column family `default`:  `format`    version, shards, shard, source, operators
+                                                      `position`  epoch, positions, newest_ns, logged_ms
+                            column family OPERATOR:   epoch, 8 bytes big-endian -> a part of its state
 
-A part holds the rows that changed in one Bytewax epoch as columns (a put of many rows costs what a put of one
-does). Loading applies the parts in the order of their numbers. When the parts since the last whole one have
-outgrown it, the operator writes itself whole again and the older parts go: the store stays within about twice
+A part holds the rows that changed in one epoch as columns (a put of many rows costs what a put of one
+does). Loading applies the parts in their order. When the parts since the last whole one have outgrown it,
+the operator writes itself whole again and the older parts go: the store stays within a small multiple of
 what the operators hold. Values are MessagePack; nothing in them can run code.
+
+Every operator writes a part in every epoch. So whatever is lost of the files, state is complete exactly if
+each operator's parts run from a whole one to the epoch of `position` without a gap, and that is checked.
+State that merely ends earlier than it did does no harm: the source begins where it ends.
 """
 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, NoReturn
 
-import msgspec
-import numpy as np
 from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
 
 from flows.failing import fail
+from flows.packing import decode, encode
 
 VERSION = 1
 _SLACK_BYTES = 1 << 16
+_BUFFER_BYTES = 1 << 22
+_PEEKS = 5
+
+_REMEDIES = {
+    "version": "run the version that wrote it",
+    "shards": "set CLICKS_SHARDS back",
+    "shard": "put it back in its place",
+    "source": "set CLICKS_SOURCE back",
+    "operators": "run the flow that wrote it",
+}
 
 Changes = Callable[..., dict[str, Any]]
+
+
+class DamagedError(Exception):
+    """State that is not complete, or cannot be read."""
+
+
+class Header(NamedTuple):
+    """What a shard says of itself; a fresh one nothing (all empty, None or -1)."""
+
+    format: dict[str, Any]
+    epoch: int
+    positions: dict[str, int]
+    newest_ns: int | None
+    logged_ms: int | None
 
 
 class State:
@@ -37,6 +65,7 @@ class State:
         self._everywhere: list[str] = []
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
+        self._peeked: dict[int, Header] = {}
         self._lock = threading.Lock()
 
     def expect(self, operator: str, *, everywhere: bool) -> None:
@@ -56,90 +85,83 @@ class State:
         """Return a shard, opened for writing; ends the flow with one line if that cannot be."""
         with self._lock:
             if number not in self._open:
-                self._open[number] = Shard(self, number)
+                self._open[number] = Shard(shard_path(self.directory, number), self._format(number))
             return self._open[number]
 
-    def path(self, number: int) -> Path:
-        """Return where a shard lives."""
-        return self.directory / f"shard-{number:04d}"
-
     def position(self, source: str) -> int | None:
-        """Return the smallest position any shard has applied of `source`; None if one has applied nothing."""
-        applied = [self._peek(number).get(source) for number in range(self.shards)]
+        """Return the smallest position any shard has applied of `source`; None if one has applied nothing.
+
+        As the state was when this process first looked at it. Ends the flow if any is of no use to it.
+        """
+        applied = [self._peek(number).positions.get(source) for number in range(self.shards)]
         return None if None in applied else min(position for position in applied if position is not None)
 
-    def _peek(self, number: int) -> dict[str, int]:
-        if number in self._open:
-            return self._open[number].positions
-        if not (self.path(number) / "CURRENT").exists():
-            return {}
-        try:
-            columns = {name: _options() for name in Rdict.list_cf(str(self.path(number)), _options())}
-            db = Rdict(str(self.path(number)), _options(), columns, AccessType.read_only())
-        except Exception as error:
-            fail(_unreadable(self.path(number), error))
-        value = db.get(b"position")
-        db.close()
-        return dict(_decode(value)["positions"]) if value else {}
+    def _peek(self, number: int) -> Header:
+        with self._lock:
+            if number not in self._peeked:
+                path = shard_path(self.directory, number)
+                self._peeked[number] = _checked_header(path, self._format(number))
+            return self._peeked[number]
+
+    def _format(self, number: int) -> dict[str, Any]:
+        return {
+            "version": VERSION,
+            "shards": self.shards,
+            "shard": number,
+            "source": self.source,
+            "operators": sorted(self.operators(number)),
+        }
 
 
 class Shard:
-    """One shard's database; `positions`, `newest_ns` and `logged_ms` are as of its last write."""
+    """One shard's database; `positions`, `newest_ns` and `logged_ms` are as of when it was opened."""
 
-    def __init__(self, state: State, number: int) -> None:
-        self.number = number
-        self._operators = state.operators(number)
-        path = state.path(number)
-        path.mkdir(parents=True, exist_ok=True)
+    def __init__(self, path: Path, own_format: dict[str, Any]) -> None:
+        self.path, self.number = path, int(own_format["shard"])
+        self._operators: list[str] = own_format["operators"]
+        # First without writing, so that state of no use to this flow stays as it is.
+        _checked_header(path, own_format)
         try:
+            path.mkdir(parents=True, exist_ok=True)
             columns = {name: _options() for name in ["default", *self._operators]}
             self._db = Rdict(str(path), _options(), columns)
+            if self._db.get(b"format") is None:
+                self._db.put(b"format", encode(own_format))
+            header = _header(self._db)
+        except OSError as error:
+            fail(f"{path} cannot be made: {error.strerror}: set CLICKS_STATE_DIR to a directory to write to")
         except Exception as error:
-            if "lock" in str(error).lower():
-                fail(f"{path} is in use: another flow runs with this state directory; stop it or set CLICKS_STATE_DIR")
-            fail(_unreadable(path, error))
-        self._handles = {name: self._db.get_column_family_handle(name) for name in self._operators}
-        self._check_format({"version": VERSION, "shards": state.shards, "shard": number, "source": state.source})
-        position = self._db.get(b"position")
-        saved = _decode(position) if position else {"positions": {}, "newest_ns": None, "logged_ms": None}
-        self.positions: dict[str, int] = saved["positions"]
-        self.newest_ns: int | None = saved["newest_ns"]
-        self.logged_ms: int | None = saved["logged_ms"]
-        self._logs = {name: _PartLog() for name in self._operators}
-        self._epochs: list[dict[str, tuple[bytes, bool]]] = []
-        self._position: list[bytes] = []
-
-    def _check_format(self, wanted: dict[str, Any]) -> None:
-        found = self._db.get(b"format")
-        if found is None:
-            self._db.put(b"format", _encode(wanted))
-            return
-        for key, value in _decode(found).items():
-            if value != wanted.get(key):
+            if "/LOCK" in str(error):
                 fail(
-                    f"{self._db.path()} holds state of {key} {value}, this flow has {wanted.get(key)}: "
-                    f"set it back, or set CLICKS_STATE_DIR to another directory"
+                    f"{path} is in use by another flow: stop it, or set CLICKS_STATE_DIR to another directory"
                 )
+            _fail_damaged(path, error)
+        self.positions, self.newest_ns, self.logged_ms = header[2:]
+        self._epoch = header.epoch
+        self._handles = {name: self._db.get_column_family_handle(name) for name in self._operators}
+        self._sizes = {name: _Sizes() for name in self._operators}
+        self._epochs: list[dict[str, tuple[bytes, bool]]] = []
+        self._positions: list[dict[str, Any]] = []
 
     def load(self, operator: str) -> list[dict[str, Any]]:
-        """Return the parts of an operator's state, oldest first."""
-        log, parts = self._logs[operator], []
-        for key, value in self._db.get_column_family(operator).items():
-            part = _decode(value)
-            log.loaded(int.from_bytes(key, "big"), len(value), whole=part.pop("whole"))
-            parts.append(part)
-        return parts
+        """Return the parts of an operator's state, oldest first; ends the flow if any is missing."""
+        try:
+            parts = read_parts(self._db, operator, self._epoch)
+        except Exception as error:
+            _fail_damaged(self.path, error)
+        for size_bytes, part in parts:
+            self._sizes[operator].add(size_bytes, whole=part.pop("whole"))
+        return [part for _, part in parts]
 
     def save_position(self, positions: dict[str, int], newest_ns: int | None, logged_ms: int | None) -> None:
         """Give the position that belongs to what the operators save of this epoch."""
-        self._position.append(
-            _encode({"positions": positions, "newest_ns": newest_ns, "logged_ms": logged_ms})
-        )
+        saved = {"positions": dict(positions), "newest_ns": newest_ns, "logged_ms": logged_ms}
+        self._positions.append(saved)
 
     def save(self, operator: str, changes: Changes) -> None:
-        """Give an operator's changes of an epoch; once all operators have, they and the position are written."""
-        whole = self._logs[operator].outgrown
-        part = _encode(changes(everything=whole) | {"whole": whole}), whole
+        """Give an operator's changes of an epoch; with those of the last operator all are written."""
+        whole = self._sizes[operator].outgrown
+        part = encode(changes(everything=whole) | {"whole": whole}), whole
         for epoch in self._epochs:
             if operator not in epoch:
                 epoch[operator] = part
@@ -147,35 +169,33 @@ class Shard:
         else:
             self._epochs.append({operator: part})
         if len(self._epochs[0]) == len(self._operators):
-            self._write(self._epochs.pop(0), self._position.pop(0))
+            self._write(self._epochs.pop(0), self._positions.pop(0))
 
-    def _write(self, parts: dict[str, tuple[bytes, bool]], position: bytes) -> None:
+    def _write(self, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
+        self._epoch += 1
         batch = WriteBatch(raw_mode=True)
         for operator, (part, whole) in parts.items():
-            log, handle = self._logs[operator], self._handles[operator]
             if whole:
-                batch.delete_range(_key(0), _key(log.next), handle)
-            batch.put(_key(log.next), part, handle)
-            log.loaded(log.next, len(part), whole=whole)
-        batch.put(b"position", position)
+                batch.delete_range(_key(0), _key(self._epoch), self._handles[operator])
+            batch.put(_key(self._epoch), part, self._handles[operator])
+            self._sizes[operator].add(len(part), whole=whole)
+        batch.put(b"position", encode({"epoch": self._epoch, **position}))
         synced = WriteOptions()
         synced.sync = True
         try:
             self._db.write(batch, synced)
         except Exception as error:
-            fail(f"cannot write state to {self._db.path()}: {error}: make room there, then restart the flow")
+            fail(f"{self.path} cannot be written: {_line(error)}: make room there, then restart the flow")
 
 
-class _PartLog:
+class _Sizes:
     """How large an operator's parts on disk are: when to write it whole."""
 
     def __init__(self) -> None:
-        self.next = 0
-        self._whole_bytes = 0
+        self._whole_bytes: int | None = None
         self._since_bytes = 0
 
-    def loaded(self, number: int, size_bytes: int, *, whole: bool) -> None:
-        self.next = number + 1
+    def add(self, size_bytes: int, *, whole: bool) -> None:
         if whole:
             self._whole_bytes, self._since_bytes = size_bytes, 0
         else:
@@ -183,44 +203,107 @@ class _PartLog:
 
     @property
     def outgrown(self) -> bool:
-        return self._since_bytes > self._whole_bytes + _SLACK_BYTES
+        return self._whole_bytes is None or self._since_bytes > self._whole_bytes + _SLACK_BYTES
 
 
-def _key(number: int) -> bytes:
-    return number.to_bytes(8, "big")
+def shard_path(directory: Path, number: int) -> Path:
+    """Return where a shard lives."""
+    return directory / f"shard-{number:04d}"
+
+
+def read_header(path: Path) -> Header:
+    """Return a shard's header without writing to it, whether or not a flow runs; raises DamagedError."""
+    if not (path / "CURRENT").exists():
+        # A kill while RocksDB makes its files leaves some, but none that holds anything.
+        if any(
+            file.suffix == ".sst" or (file.suffix == ".log" and file.stat().st_size)
+            for file in path.glob("*")
+        ):
+            message = "its file CURRENT is missing"
+            raise DamagedError(message)
+        return Header({}, -1, {}, None, None)
+    db = open_to_read(path, ["default"])
+    try:
+        return _header(db)
+    except Exception as error:
+        raise DamagedError(_line(error)) from error
+    finally:
+        db.close()
+
+
+def open_to_read(path: Path, columns: list[str]) -> Rdict:
+    """Open a shard's database without writing to it, whether or not a flow runs; raises DamagedError."""
+    for attempt in range(_PEEKS):
+        try:
+            return Rdict(
+                str(path), _options(), {name: _options() for name in columns}, AccessType.read_only()
+            )
+        except Exception as error:
+            # A flow that runs may have deleted a file just listed.
+            if attempt + 1 == _PEEKS or "No such file" not in str(error):
+                raise DamagedError(_line(error)) from error
+            time.sleep(0.1)
+    raise AssertionError
+
+
+def read_parts(db: Rdict, operator: str, epoch: int) -> list[tuple[int, dict[str, Any]]]:
+    """Return (bytes, part) of an operator's parts up to `epoch`; raises DamagedError if any is missing."""
+    items: list[Any] = list(db.get_column_family(operator).items())
+    epochs = [int.from_bytes(key, "big") for key, _ in items]
+    parts = [(len(value), decode(value)) for _, value in items]
+    if epochs != list(range(epochs[0] if epochs else 0, epoch + 1)) or (parts and not parts[0][1]["whole"]):
+        message = f"parts of {operator} are missing"
+        raise DamagedError(message)
+    return parts
+
+
+def _header(db: Rdict) -> Header:
+    own_format, position = db.get(b"format"), db.get(b"position")
+    if own_format is None and position is not None:
+        message = "its format is missing"
+        raise DamagedError(message)
+    saved = (
+        decode(position) if position else {"epoch": -1, "positions": {}, "newest_ns": None, "logged_ms": None}
+    )
+    return Header(decode(own_format) if own_format else {}, **saved)
+
+
+def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
+    try:
+        header = read_header(path)
+    except DamagedError as error:
+        _fail_damaged(path, error)
+    for key, value in header.format.items():
+        if value != wanted.get(key):
+            remedy = f"{_REMEDIES.get(key, 'set it back')}, or set CLICKS_STATE_DIR to another directory"
+            fail(f"{path} holds state of {key} {value}, this flow has {wanted.get(key)}: {remedy}")
+    return header
+
+
+def _fail_damaged(path: Path, error: Exception) -> NoReturn:
+    fail(f"{path} is damaged: {_line(error)}: move it away to rebuild it from the source")
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _key(epoch: int) -> bytes:
+    return epoch.to_bytes(8, "big")
 
 
 def _options() -> Options:
+    """Return options that keep a shard's memory, files and logs small; flushes are of all columns at once."""
     options = Options(raw_mode=True)
     options.create_if_missing(True)
     options.create_missing_column_families(True)
+    options.set_atomic_flush(True)
+    options.set_db_write_buffer_size(_BUFFER_BYTES)
+    options.set_write_buffer_size(_BUFFER_BYTES)
+    options.set_arena_block_size(_BUFFER_BYTES >> 6)
+    options.set_manifest_preallocation_size(_BUFFER_BYTES >> 6)
+    options.set_max_open_files(32)
+    options.set_keep_log_file_num(2)
+    options.set_max_log_file_size(_BUFFER_BYTES >> 2)
+    options.set_stats_dump_period_sec(0)
     return options
-
-
-def _unreadable(path: Path, error: Exception) -> str:
-    return f"cannot open the state in {path}: {error}: move the directory away to rebuild it from the source"
-
-
-def _encode(part: dict[str, Any]) -> bytes:
-    return msgspec.msgpack.encode(part, enc_hook=_encode_array)
-
-
-def _encode_array(array: Any) -> Any:
-    if isinstance(array, np.ndarray):
-        return {"dtype": array.dtype.str, "shape": list(array.shape), "data": array.tobytes()}
-    if isinstance(array, np.generic):
-        return array.item()
-    message = f"{type(array).__name__} is no part of a state"
-    raise NotImplementedError(message)
-
-
-def _decode(value: bytes) -> dict[str, Any]:
-    return {name: _decode_array(part) for name, part in msgspec.msgpack.decode(value).items()}
-
-
-def _decode_array(part: Any) -> Any:
-    if not isinstance(part, dict):
-        return part
-    if part.keys() == {"dtype", "shape", "data"}:
-        return np.frombuffer(part["data"], np.dtype(part["dtype"])).reshape(part["shape"])
-    return {name: _decode_array(value) for name, value in part.items()}

@@ -14,11 +14,11 @@ from flows.columns import Ints
 
 
 class Table:
-    """Columns by name; `table["clicks"]` is the array of one, as long as `reserve` was asked for or longer."""
+    """Columns by name; `table["clicks"]` is the array of one, at least as long as was reserved."""
 
     def __init__(self, **dtypes: npt.DTypeLike) -> None:
         self._columns: dict[str, Ints] = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
-        self._changed = np.zeros(0, bool)
+        self._changed: Ints = np.zeros(0, bool)
 
     def __getitem__(self, name: str) -> Ints:
         return self._columns[name]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from typing import Any
 
 from flows.columns import Rejection
 from flows.items import Entry
 from flows.split import ShardClicks
+
+# As many as the stream keeps. They stay in the state and are sent again after a restart, since those that the
+# flow took in just before it was killed may not be in Redis; to send one again changes nothing.
+_KEPT = 1000
 
 
 class Totals:
@@ -15,7 +19,9 @@ class Totals:
 
     def __init__(self) -> None:
         self._counts: Counter[str] = Counter()
-        self._rejected: list[Entry] = []
+        self._unsent: list[Entry] = []
+        self._kept: deque[Entry] = deque(maxlen=_KEPT)
+        self._new = 0
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks and the shard's rejected records."""
@@ -25,12 +31,17 @@ class Totals:
         at: Counter[int] = Counter()
         for rejection in item.rejected:
             self._counts[f"rejected {rejection.reason}"] += 1
-            self._rejected.append(_entry(item.header.source, at[rejection.position], rejection))
+            self._send(_entry(item.header.source, at[rejection.position], rejection))
             at[rejection.position] += 1
 
+    def _send(self, entry: Entry) -> None:
+        self._unsent.append(entry)
+        self._kept.append(entry)
+        self._new += 1
+
     def entries(self) -> list[Entry]:
-        """Return the stream entries of the records rejected since the last call."""
-        entries, self._rejected = self._rejected, []
+        """Return the stream entries of the records rejected since the last call, at first those of the state."""
+        entries, self._unsent = self._unsent, []
         return entries
 
     def report(self, as_of_s: int) -> dict[str, int]:
@@ -38,12 +49,19 @@ class Totals:
         return dict(self._counts)
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
-        """Return all counts; they are few."""
-        return {"counts": dict(self._counts)}
+        """Return all counts, which are few, and the entries that are new, or all that are kept."""
+        kept = list(self._kept)
+        new = kept if everything else kept[max(len(kept) - self._new, 0) :]
+        self._new = 0
+        return {"counts": dict(self._counts), "rejected": [(e.lane, e.ordinal, e.fields) for e in new]}
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in a part of the state."""
         self._counts = Counter(part["counts"])
+        for lane, ordinal, fields in part["rejected"]:
+            self._send(Entry("rejected", lane, ordinal, fields))
+        self._new = 0
+        self._unsent = list(self._kept)
 
 
 def _entry(source: str, number: int, rejection: Rejection) -> Entry:
@@ -64,7 +82,9 @@ def total_values(shards: list[dict[str, int]]) -> dict[str, Any]:
     total: Counter[str] = Counter()
     for shard in shards:
         total.update(shard)
-    rejected = {key.removeprefix("rejected "): n for key, n in sorted(total.items()) if key.startswith("rejected ")}
+    rejected = {
+        key.removeprefix("rejected "): n for key, n in sorted(total.items()) if key.startswith("rejected ")
+    }
     return {
         "clicks_total": total["clicks"],
         "late_total": total["late"],

@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from flows.columns import Ints
 from flows.ring import Ring
 from flows.split import ShardClicks
 from flows.table import Table
@@ -53,7 +52,7 @@ class Visitors:
         self._table.load(part)
 
 
-def minute_rows(as_of_s: int, clicks: Ints, visitors: Ints) -> dict[str, Any]:
+def minute_rows(as_of_s: int, clicks: list[int], visitors: list[int]) -> dict[str, Any]:
     """Return the columns of `last_15_minutes`: one row a minute, the one that ends last being current."""
     current = (as_of_s - 1) // 60
     minutes = [(current - MINUTES + 1 + i) * 60_000 for i in range(MINUTES)]

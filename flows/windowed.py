@@ -19,6 +19,7 @@ from flows.admission import Admission, Directory, GapError
 from flows.failing import fail
 from flows.split import Beat, ShardClicks
 from flows.state import Shard, State
+from flows.stopping import stop_requested
 
 Keyed = tuple[str, ShardClicks]
 
@@ -110,7 +111,7 @@ class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
     def on_eof(self) -> tuple[Iterable[ShardClicks], bool]:
         if self._admission is None or self._empty is None:
             return [], False
-        return [self._admission.last(self._empty)], False
+        return [self._admission.last(self._empty, stopped=stop_requested())], False
 
     def snapshot(self) -> int:
         if self._shard is None or self._admission is None:

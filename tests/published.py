@@ -19,10 +19,10 @@ FRAMES = {
     "products_last_hour": ["productId", "category", "count", "title"],
     "latest_visitors": ["Relative Time", "Date and Time", "ip", "country"],
     "category_popularity": ["category", "count"],
-    "raw_data": (
-        "timestamp original_timestamp userId ip userAgent productId category title gender country deviceType age "
-        "birthdate datetime"
-    ).split(),
+    "raw_data": [
+        *("timestamp", "original_timestamp", "userId", "ip", "userAgent", "productId", "category", "title"),
+        *("gender", "country", "deviceType", "age", "birthdate", "datetime"),
+    ],
 }
 NOT_EXPECTED = ("published_at", "positions", "lag", "publish_every_ms", "ended", "entries_dropped_total")
 
@@ -30,7 +30,8 @@ NOT_EXPECTED = ("published_at", "positions", "lag", "publish_every_ms", "ended",
 def rows_of(text: str) -> list[dict[str, Any]]:
     """Return the rows of a frame as JSON has them, and check that pandas reads the same number back."""
     columns = json.loads(text)
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*(c.values() for c in columns.values()))]
+    values = zip(*(column.values() for column in columns.values()), strict=True)
+    rows = [dict(zip(columns, row, strict=True)) for row in values]
     assert len(pd.read_json(StringIO(text))) == len(rows)
     return rows
 

@@ -42,8 +42,11 @@ def expected(records: list[bytes]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_random_logs(seed: int, tmp_path: Path, redis_url: str) -> None:
-    records = logs.random_log(seed, visitors=(3, 40, 400)[seed % 3], days=(0.5, 2.0, 4.0)[seed % 3])
+def test_random_logs(seed: int, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "BLOCK_BYTES", (1 << 23, 1 << 20, 1 << 16)[seed % 3])
+    records = logs.random_log(
+        seed, visitors=(3, 40, 400)[seed % 3], days=(0.5, 2.0, 4.0)[seed % 3], large=seed % 3 == 0
+    )
     found = run(records, tmp_path, redis_url)
     assert_same(found, expected(records), f"file:{tmp_path / 'log'}" if seed % 2 else None)
 
@@ -61,7 +64,11 @@ def test_extreme_logs(records: list[bytes], tmp_path: Path, redis_url: str) -> N
 )
 @given(records=logs.small_logs(), shards=st.integers(1, 5), block_bytes=st.integers(200, 5000))
 def test_any_log_whatever_the_batches_and_shards(
-    records: list[bytes], shards: int, block_bytes: int, tmp_path_factory: pytest.TempPathFactory, redis_url: str
+    records: list[bytes],
+    shards: int,
+    block_bytes: int,
+    tmp_path_factory: pytest.TempPathFactory,
+    redis_url: str,
 ) -> None:
     with pytest.MonkeyPatch.context() as patch, redis.Redis.from_url(redis_url) as client:
         patch.setattr(sources, "BLOCK_BYTES", max(block_bytes, max(map(len, records), default=0) + 2))

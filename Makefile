@@ -1,0 +1,47 @@
+# Everything a developer runs. Each target installs what it needs.
+SHELL := /bin/bash
+VENV := .venv
+BIN := $(VENV)/bin
+export RUST_BACKTRACE ?= 0
+
+.PHONY: install install-dev browser demo check format test
+
+install: $(VENV)/installed
+
+install-dev: $(VENV)/installed-dev
+
+# The first Python from 3.10 to 3.12 that runs: Bytewax has wheels for these.
+$(VENV)/bin/python:
+	@for python in python3.12 python3.11 python3.10 python3; do \
+	  if $$python -c 'import sys, ensurepip; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null; \
+	  then exec $$python -m venv $(VENV); fi; done; \
+	echo "no Python found: install Python 3.10, 3.11 or 3.12 with its venv module" >&2; exit 1
+
+$(VENV)/installed: requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/installed-dev: requirements.txt tests/requirements.txt | $(VENV)/bin/python
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	@touch $@ $(VENV)/installed
+
+# The parts that tests run against and that no wheel carries: a Redis server and a browser.
+browser:
+	@command -v redis-server >/dev/null && command -v chromium >/dev/null || { \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends redis-server chromium >/dev/null; }
+
+demo: install
+	@$(BIN)/python -m dashboard.demo
+
+check: install-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: install-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+test: check browser
+	$(BIN)/pytest

@@ -1,0 +1,291 @@
+"""The one Kafka consumer of a process: what arrives is handed to the buffers of its partitions.
+
+One for all partitions, since each of many would be polled in vain while it is idle. A broker that is down is
+waited for; whatever no waiting can heal ends the flow with one line.
+"""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+from flows.failing import fail
+from flows.stopping import stop_requested
+
+BATCH_RECORDS = 10_000
+BUFFER_BYTES = 1 << 25
+
+_ANSWER_S, _AGAIN_S = 5.0, 0.2
+_PROBE_S, _PROBE_EVERY_S = 0.2, 1.0
+_POLL_EVERY_S = 0.004
+_BUSY_RECORDS = 500
+
+log = logging.getLogger("clicks.kafka")
+
+_UNKNOWN = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
+_LOGIN = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}
+_FORBIDDEN = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED,
+    KafkaError.GROUP_AUTHORIZATION_FAILED,
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+}
+_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
+_DOWN = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
+
+Answer = TypeVar("Answer")
+
+
+def variable(name: str) -> str:
+    """Return the environment variable that sets a librdkafka property."""
+    return f"KAFKA_{name.upper().replace('.', '_')}"
+
+
+class _Buffer:
+    """What has arrived of one partition; `end` is the offset after it."""
+
+    def __init__(self, end: int) -> None:
+        self.messages: list[Any] = []
+        self.bytes = 0
+        self.end = end
+
+
+class Reader:
+    """Reads partitions of one topic; safe to use from several threads.
+
+    `config` is librdkafka's; a wrong one, an unknown topic and a refused login end the flow.
+    """
+
+    def __init__(self, config: dict[str, str], topic: str) -> None:
+        self._topic, self._brokers = topic, config["bootstrap.servers"]
+        self._lock = threading.RLock()
+        self._buffers: dict[int, _Buffer] = {}
+        self._bytes = 0
+        self._next_poll_s = self._next_probe_s = 0.0
+        self._met = self._doubtful = self._down = False
+        self._reason = "no answer"
+        try:
+            self._consumer = Consumer(config | {"error_cb": self._judge, "on_commit": self._on_commit})
+        except KafkaException as error:
+            text = _one_line(error.args[0].str())
+            name = re.search(r'property[^"]*"([^"]+)"', text)
+            fail(f"{variable(name[1]) if name else 'a KAFKA_ variable'}: {text}: correct or unset it")
+
+    def name(self, number: int) -> str:
+        """Return the name of a partition."""
+        return f"{self._topic}/{number}"
+
+    @functools.cached_property
+    def partitions(self) -> list[int]:
+        """The topic's partitions at the start."""
+
+        def ask() -> list[int]:
+            topic = self._consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
+            if topic.error is not None:
+                raise KafkaException(topic.error)
+            return sorted(topic.partitions)
+
+        return self._ask(ask)
+
+    def committed(self, number: int) -> int | None:
+        """Return the group's offset, None if it has none."""
+        wanted = [self._part(number)]
+        [found] = self._ask(lambda: _checked(self._consumer.committed(wanted, timeout=_ANSWER_S)))
+        return found.offset if found.offset >= 0 else None
+
+    def offset_at(self, number: int, at_ms: int) -> int:
+        """Return the offset of the first record logged at wall clock `at_ms` or later, or the end."""
+        wanted = [self._part(number, at_ms)]
+        [found] = self._ask(lambda: _checked(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S)))
+        return found.offset if found.offset >= 0 else self._ask(lambda: self._ends(number))[1]
+
+    def commit(self, number: int, offset: int, *, wait: bool = False) -> None:
+        """Commit a partition's offset to the group."""
+        offsets = [self._part(number, offset)]
+        if wait:
+            self._ask(lambda: _checked(self._consumer.commit(offsets=offsets, asynchronous=False) or []))
+        else:
+            self._consumer.commit(offsets=offsets, asynchronous=True)
+
+    def open(self, number: int, position: int) -> None:
+        """Read a partition from `position` on, or from where its log begins."""
+        with self._lock:
+            low, _ = self._ask(lambda: self._ends(number))
+            self._buffers[number] = _Buffer(position)
+            self._read_from(number, position, low)
+
+    def take(self, number: int, *, everything: bool) -> tuple[list[Any], int, bool]:
+        """Return a partition's next records, the offset after them, and whether more are likely to be there.
+
+        With `everything` as many as there are; else none until they make a whole batch or buffers are full.
+        """
+        with self._lock:
+            buffer = self._buffers[number]
+            more = len(buffer.messages) < BATCH_RECORDS and self._poll() >= _BUSY_RECORDS
+            if not everything and len(buffer.messages) < BATCH_RECORDS and self._bytes < BUFFER_BYTES:
+                # None of those that wait is taken, so none is read.
+                return [], buffer.end, more
+            messages, buffer.messages = buffer.messages, []
+            self._bytes -= buffer.bytes
+            buffer.bytes = 0
+            return messages, buffer.end, more or bool(messages)
+
+    def lag(self, number: int, position: int) -> int | None:
+        """Return how many offsets are ahead of `position`, None if that is not known."""
+        high = self._known_end(number)
+        return None if self._down or high is None or high < position else high - position
+
+    def check_end(self, number: int, reach: int) -> None:
+        """End the flow with one line if the log ends before `reach`, although that has been read."""
+        high = self._known_end(number)
+        if self._down or high is None or high >= reach:
+            return
+        # What is known may be that of a new leader, which catches up: only the answer to a question counts.
+        try:
+            _, high = self._ends(number, _PROBE_S)
+        except KafkaException:
+            return
+        if high < reach:
+            self._fail_recreated(number, high, reach)
+
+    def _poll(self) -> int:
+        """Take in what has arrived, unless the buffers are full; returns how many records that was."""
+        at_s = time.monotonic()
+        if self._doubtful and at_s >= self._next_probe_s:
+            self._probe()
+        if at_s < self._next_poll_s or self._bytes >= BUFFER_BYTES:
+            return 0
+        # confluent-kafka's types say that everything in a message may be missing.
+        messages: list[Any] = self._consumer.consume(BATCH_RECORDS, 0)
+        if not messages:
+            self._next_poll_s = at_s + _POLL_EVERY_S
+        for message in messages:
+            buffer = self._buffers[message.partition()]
+            if message.error() is not None:
+                self._event(message, buffer)
+                continue
+            size = len(message)
+            buffer.messages.append(message)
+            buffer.bytes += size
+            self._bytes += size
+            buffer.end = message.offset() + 1
+        return len(messages)
+
+    def _event(self, message: Any, buffer: _Buffer) -> None:
+        error, number = message.error(), message.partition()
+        if error.code() == KafkaError._PARTITION_EOF:
+            # Beyond the last record there may be marks of transactions, which are no records.
+            buffer.end = max(buffer.end, message.offset())
+        elif error.code() in _OUT_OF_RANGE:
+            low, high = self._ask(lambda: self._ends(number))
+            if low <= buffer.end:
+                self._fail_recreated(number, high, buffer.end)
+            self._consumer.incremental_unassign([self._part(number)])
+            self._read_from(number, buffer.end, low)
+        else:
+            self._judge(error)
+
+    def _read_from(self, number: int, position: int, low: int) -> None:
+        if low > position:
+            lost = self.name(number), position, low
+            log.warning("%s: the log no longer has the records [%d, %d): they are not counted", *lost)
+        self._consumer.incremental_assign([self._part(number, max(position, low))])
+
+    def _part(self, number: int, offset: int = -1001) -> TopicPartition:
+        return TopicPartition(self._topic, number, offset)
+
+    def _ends(self, number: int, timeout_s: float = _ANSWER_S) -> tuple[int, int]:
+        low, high = self._consumer.get_watermark_offsets(self._part(number), timeout=timeout_s)
+        return low, high
+
+    def _known_end(self, number: int) -> int | None:
+        _, high = self._consumer.get_watermark_offsets(self._part(number), cached=True)
+        return high if high >= 0 else None
+
+    def _fail_recreated(self, number: int, high: int, reach: int) -> NoReturn:
+        fail(
+            f"{self.name(number)} ends at {high}, but {reach} were read: the topic was deleted and created "
+            "anew; set CLICKS_STATE_DIR to another directory and KAFKA_GROUP_ID to another group"
+        )
+
+    def _ask(self, question: Callable[[], Answer]) -> Answer:
+        """Return the broker's answer; waits for a broker that is down."""
+        while True:
+            try:
+                answer = question()
+            except KafkaException as error:
+                self._judge(error.args[0])
+                self._serve_errors()
+                self._gone()
+                if stop_requested():
+                    # State and position are one write: there is nothing to be saved.
+                    os._exit(0)
+                time.sleep(_AGAIN_S)
+            else:
+                self._there()
+                return answer
+
+    def _serve_errors(self) -> None:
+        """Let `_judge` see what went wrong with the connections; with partitions open `_poll` does that."""
+        if not self._buffers:
+            self._consumer.poll(0)
+
+    def _probe(self) -> None:
+        self._next_probe_s = time.monotonic() + _PROBE_EVERY_S
+        try:
+            self._consumer.list_topics(self._topic, timeout=_PROBE_S)
+        except KafkaException:
+            self._gone()
+        else:
+            self._there()
+
+    def _gone(self) -> None:
+        if not self._down:
+            log.warning("Kafka at %s is down (%s): waiting for it", self._brokers, self._reason)
+        self._down = self._doubtful = True
+
+    def _there(self) -> None:
+        if self._down:
+            log.warning("Kafka at %s is back", self._brokers)
+        self._down = self._doubtful = False
+        self._met = True
+
+    def _judge(self, error: KafkaError) -> None:
+        """End the flow, or doubt that the broker is there, or leave it to librdkafka to cope."""
+        code, text, where = error.code(), _one_line(error.str()), f"Kafka at {self._brokers}"
+        if code in _UNKNOWN:
+            fail(f"{where} has no topic {self._topic!r}: create it, or correct CLICKS_SOURCE")
+        if code in _LOGIN:
+            fail(f"{where} refuses the login: {text}: correct KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_...")
+        if code == KafkaError._SSL and not self._met:
+            fail(f"{where}: no TLS: {text}: correct KAFKA_SECURITY_PROTOCOL and KAFKA_SSL_...")
+        if code in _FORBIDDEN:
+            fail(f"{where} forbids it: {text}: allow reading of topic {self._topic!r} and of the group")
+        if error.fatal():
+            fail(f"{where}: {text}: restart the flow")
+        if code != KafkaError._ALL_BROKERS_DOWN:
+            self._reason = text
+        self._doubtful = self._doubtful or code in _DOWN
+
+    def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
+        if error is not None and error.code() not in _DOWN:
+            text = _one_line(error.str())
+            log.warning("the group's offsets are not committed (%s): is KAFKA_GROUP_ID used elsewhere?", text)
+
+
+def _checked(partitions: list[TopicPartition]) -> list[TopicPartition]:
+    for partition in partitions:
+        if partition.error is not None:
+            raise KafkaException(partition.error)
+    return partitions
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

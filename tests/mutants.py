@@ -1,0 +1,242 @@
+"""The mechanism of exactness, broken in one place at a time: what the kill test must find."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from flows import sources
+from flows.admission import Admission, Directory
+from flows.packing import encode
+from flows.ring import Ring
+from flows.sessions import Sessions
+from flows.slices import Slices
+from flows.state import Shard, State
+from flows.table import Table
+from flows.totals import Totals
+
+Patch = pytest.MonkeyPatch
+
+
+def clicks_applied_are_not_skipped(patch: Patch) -> None:
+    patch.setattr(Admission, "_unapplied", staticmethod(lambda item, applied: item))
+
+
+def half_applied_batches_are_skipped_whole(patch: Patch) -> None:
+    unapplied = Admission._unapplied
+
+    def skip(item: Any, applied: int) -> Any:
+        item.header.end = applied
+        return unapplied(item, applied)
+
+    patch.setattr(Admission, "_unapplied", staticmethod(skip))
+
+
+def rejections_applied_are_not_skipped(patch: Patch) -> None:
+    unapplied = Admission._unapplied
+
+    def keep(item: Any, applied: int) -> Any:
+        kept = unapplied(item, applied)
+        kept.rejected = item.rejected
+        return kept
+
+    patch.setattr(Admission, "_unapplied", staticmethod(keep))
+
+
+def the_newest_click_is_forgotten(patch: Patch) -> None:
+    save = Shard.save_position
+    patch.setattr(
+        Shard, "save_position", lambda shard, positions, newest, logged: save(shard, positions, None, None)
+    )
+
+
+def the_source_begins_at_the_first_shard(patch: Patch) -> None:
+    """Gaps are not noticed either."""
+
+    def position(state: State, source: str) -> int | None:
+        return state._peek(0).positions.get(source)
+
+    def admit(admission: Admission, item: Any) -> Any:
+        admission.positions[item.header.source] = max(
+            item.header.start, admission.positions.get(item.header.source, 0)
+        )
+        return admit_as_is(admission, item)
+
+    admit_as_is = Admission.admit
+    patch.setattr(State, "position", position)
+    patch.setattr(Admission, "admit", admit)
+
+
+def the_source_begins_a_batch_late(patch: Patch) -> None:
+    position = State.position
+
+    def late(state: State, source: str) -> int | None:
+        applied = position(state, source)
+        return applied and applied + sources.BLOCK_BYTES
+
+    patch.setattr(State, "position", late)
+
+
+def _write(
+    patch: Patch, change: Callable[[Shard, dict[str, tuple[bytes, bool]], dict[str, Any]], None]
+) -> None:
+    """Change what each write gets."""
+    write = Shard._write
+
+    def changed(shard: Shard, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
+        change(shard, parts, position)
+        write(shard, parts, position)
+
+    patch.setattr(Shard, "_write", changed)
+
+
+def positions_are_written_without_state(patch: Patch) -> None:
+    _write(patch, lambda shard, parts, position: parts.clear())
+
+
+def one_operator_is_not_written(patch: Patch) -> None:
+    def leave_out(shard: Shard, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
+        del parts["sessions"]
+
+    _write(patch, leave_out)
+
+
+def state_is_written_an_epoch_late(patch: Patch) -> None:
+    held: dict[int, dict[str, tuple[bytes, bool]]] = {}
+
+    def delay(shard: Shard, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
+        now = dict(parts)
+        if shard.number in held:
+            parts.update(held[shard.number])
+        held[shard.number] = now
+
+    _write(patch, delay)
+
+
+def positions_are_written_an_epoch_late(patch: Patch) -> None:
+    held: dict[int, dict[str, Any]] = {}
+
+    def delay(shard: Shard, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
+        now = dict(position)
+        position.update(held.get(shard.number, {"positions": {}}))
+        held[shard.number] = now
+
+    _write(patch, delay)
+
+
+def a_shard_skips_every_third_write(patch: Patch) -> None:
+    write = Shard._write
+    writes = [0]
+
+    def skip(shard: Shard, *args: Any) -> None:
+        writes[0] += shard.number == 1
+        if shard.number != 1 or writes[0] % 3:
+            write(shard, *args)
+
+    patch.setattr(Shard, "_write", skip)
+
+
+def old_parts_stay(patch: Patch) -> None:
+    """And are taken for parts that are needed."""
+
+    def stay(shard: Shard, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
+        for operator, (part, _) in parts.items():
+            parts[operator] = part, False
+
+    _write(patch, stay)
+
+
+def changes_after_the_first_are_not_loaded(patch: Patch) -> None:
+    load = Shard.load
+    patch.setattr(Shard, "load", lambda shard, operator: load(shard, operator)[:1])
+
+
+def only_the_last_change_is_loaded(patch: Patch) -> None:
+    load = Shard.load
+    patch.setattr(Shard, "load", lambda shard, operator: load(shard, operator)[-1:])
+
+
+def parts_are_loaded_backwards(patch: Patch) -> None:
+    load = Shard.load
+    patch.setattr(Shard, "load", lambda shard, operator: load(shard, operator)[::-1])
+
+
+def stale_bits_of_a_ring_stay(patch: Patch) -> None:
+    def load(ring: Ring, part: dict[str, Any]) -> None:
+        ring._newest = part["newest"]
+        ring._clicks[:] = part["clicks"]
+
+    patch.setattr(Ring, "load", load)
+
+
+def slices_forget_when_they_leave(patch: Patch) -> None:
+    load = Slices.load
+    patch.setattr(Slices, "load", lambda slices, part: load(slices, part | {"from_s": 0}))
+    patch.setattr(Slices, "advance", lambda slices, as_of_s: None)
+
+
+def rows_made_vacant_are_not_written(patch: Patch) -> None:
+    def clear(table: Table, rows: Any) -> None:
+        for column in table._columns.values():
+            column[rows[rows < len(table)]] = 0
+
+    patch.setattr(Table, "clear", clear)
+
+
+def visitors_are_not_numbered_again(patch: Patch) -> None:
+    patch.setattr(Directory, "loaded", lambda directory: None)
+
+
+def the_newest_sessions_are_not_found_again(patch: Patch) -> None:
+    load = Sessions.load
+
+    def forget(sessions: Sessions, part: dict[str, Any]) -> None:
+        load(sessions, part)
+        sessions._newest["row"][:] = 0
+
+    patch.setattr(Sessions, "load", forget)
+
+
+def rejected_records_are_not_sent_again(patch: Patch) -> None:
+    load = Totals.load
+    patch.setattr(Totals, "load", lambda totals, part: load(totals, part | {"rejected": []}))
+
+
+def writes_are_not_atomic(patch: Patch) -> None:
+    """Positions come first, in a write of their own."""
+
+    def ahead(shard: Shard, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
+        shard._db.put(b"position", encode({"epoch": shard._epoch + 1, **position}))
+
+    _write(patch, ahead)
+
+
+MUTANTS: dict[str, Callable[[Patch], None]] = {
+    mutant.__name__: mutant
+    for mutant in (
+        clicks_applied_are_not_skipped,
+        half_applied_batches_are_skipped_whole,
+        rejections_applied_are_not_skipped,
+        the_newest_click_is_forgotten,
+        the_source_begins_at_the_first_shard,
+        the_source_begins_a_batch_late,
+        positions_are_written_without_state,
+        one_operator_is_not_written,
+        state_is_written_an_epoch_late,
+        positions_are_written_an_epoch_late,
+        a_shard_skips_every_third_write,
+        old_parts_stay,
+        changes_after_the_first_are_not_loaded,
+        only_the_last_change_is_loaded,
+        parts_are_loaded_backwards,
+        stale_bits_of_a_ring_stay,
+        slices_forget_when_they_leave,
+        rows_made_vacant_are_not_written,
+        visitors_are_not_numbered_again,
+        the_newest_sessions_are_not_found_again,
+        rejected_records_are_not_sent_again,
+        writes_are_not_atomic,
+    )
+}

@@ -1,0 +1,669 @@
+"""Decoding, masking and the split by shard: no record makes them fail, and what they give is right."""
+
+from __future__ import annotations
+
+import json
+import random
+import re
+import time
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flows.columns import Clicks, Words
+from flows.decode import KEPT_BYTES, MAX_DEPTH, REASONS, decode
+from flows.items import Batch
+from flows.masking import mask, mask_record
+from flows.newest import newest_clicks
+from flows.split import by_age, by_page, by_visitor, stable_hash
+from tests import bad_input, logs, oracle
+from tests.bad_input import FORMS, TIME, USER, of_record
+from tests.published import assert_same
+from tests.test_flow import run
+
+READ_MS = logs.READ_MS
+START = 7_000
+Decoded = tuple[dict[int, list[tuple[Any, ...]]], dict[int, list[tuple[str, bytes]]]]
+
+
+def good(number: int) -> logs.Fields:
+    """Return one of the good clicks that stand around bad records, each with values of its own."""
+    return logs.click_of(
+        f"good-{number}",
+        TIME + number,
+        productId=f"P{number}",
+        category=f"C{number}",
+        title=f"Tïtle {number}",
+        deviceType=["Desktop", None, "TV"][number % 3],
+        gender="MF"[number % 2],
+        age=[number, None, number + 0.5][number % 3],
+    )
+
+
+GOOD = [json.dumps(good(number), ensure_ascii=False).encode() for number in range(700)]
+
+
+def as_list(records: list[bytes], positions: list[int] | None = None) -> Batch:
+    return Batch("log", START, START + len(records), records, READ_MS, positions)
+
+
+def as_block(records: list[bytes], last_newline: bool = True) -> Batch:
+    data = b"".join(record + b"\n" for record in records)
+    data = data if last_newline else data[:-1]
+    return Batch("log", START, START + len(data), data, READ_MS)
+
+
+def in_block(records: list[bytes]) -> list[int]:
+    """Return the positions of records in the block that `as_block` makes."""
+    return list(accumulate((len(record) + 1 for record in records), initial=START))[:-1]
+
+
+def words(column: Words) -> list[str | None]:
+    return [column.words[code] for code in column.codes.tolist()]
+
+
+def decoded(batch: Batch) -> Decoded:
+    """Decode; returns the clicks, as the values of their columns, and the rejections, by position."""
+    clicks = decode(batch)
+    columns = (clicks.product, clicks.category, clicks.title, clicks.device, clicks.gender)
+    rows = zip(
+        *(clicks.visitor.tolist(), clicks.time_ns.tolist(), *map(words, columns), clicks.age.tolist()),
+        *(clicks.row.tolist(), map(int, clicks.lines.positions(clicks.row))),
+        strict=True,
+    )
+    found: dict[int, list[tuple[Any, ...]]] = {}
+    for *values, age, row, position in rows:
+        record = clicks.lines.record(row)
+        assert clicks.lines.position(row) == position
+        found.setdefault(position, []).append((*values, None if age != age else age, record))
+    rejected: dict[int, list[tuple[str, bytes]]] = {}
+    for rejection in clicks.rejected:
+        rejected.setdefault(rejection.position, []).append((rejection.reason, rejection.record))
+    assert list(found) == sorted(found)
+    assert list(rejected) == sorted(rejected)
+    return found, rejected
+
+
+def as_decoded(number: int) -> tuple[Any, ...]:
+    """Return what `decoded` gives for a good click."""
+    names = ("userId", "timestamp", "productId", "category", "title", "deviceType", "gender", "age")
+    return (*(good(number)[name] for name in names), GOOD[number])
+
+
+def check(batch: Batch, records: list[bytes], positions: list[int], amid: dict[int, str]) -> None:
+    """Decode `records`: the GOOD ones in their order, but for the named forms at the indices of `amid`."""
+    found, rejected = decoded(batch)
+    numbers = iter(range(len(GOOD)))
+    for index, (record, position) in enumerate(zip(records, positions, strict=True)):
+        here, reasons = found.pop(position, []), rejected.pop(position, [])
+        if index not in amid:
+            assert (here, reasons) == ([as_decoded(next(numbers))], [])
+            continue
+        clicks, wanted = of_record(FORMS[amid[index]][1])
+        if isinstance(batch.data, bytes) and not record.strip():
+            wanted = []
+        assert [click[:2] for click in here] == [(USER, TIME)] * clicks, amid[index]
+        assert reasons == [(reason, record[:KEPT_BYTES]) for reason in wanted], amid[index]
+    assert (found, rejected) == ({}, {})
+
+
+# Named forms
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_a_named_form_alone_and_amid_good_records(name: str) -> None:
+    form = FORMS[name][0]
+    for records, at in (
+        ([form], 0),
+        ([*GOOD[:2], form, *GOOD[2:5]], 2),
+        ([form, GOOD[0]], 0),
+        ([GOOD[0], form], 1),
+    ):
+        check(as_list(records), records, list(range(START, START + len(records))), {at: name})
+        places = [START + 10 * index for index in range(len(records))]
+        check(as_list(records, places), records, places, {at: name})
+        check(as_block(records), records, in_block(records), {at: name})
+        check(as_block(records, last_newline=False), records, in_block(records), {at: name})
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_all_named_forms_amid_more_good_records_than_a_chunk_holds(seed: int) -> None:
+    rng = random.Random(seed)
+    names: list[str | None] = [None] * len(GOOD)
+    for name in FORMS:
+        names.insert(rng.randrange(len(names) + 1), name)
+    amid = {index: name for index, name in enumerate(names) if name is not None}
+    unused = iter(GOOD)
+    records = [next(unused) if name is None else FORMS[name][0] for name in names]
+    check(as_list(records), records, list(range(START, START + len(records))), amid)
+    check(as_block(records), records, in_block(records), amid)
+
+
+def test_named_forms_give_every_reason_and_no_other() -> None:
+    documented = (
+        "too_large not_json not_a_click bad_columns bad_type no_time no_user bad_time too_old too_new"
+    )
+    assert list(REASONS) == documented.split()
+    produced = {
+        rejection.reason for record, _ in FORMS.values() for rejection in decode(as_list([record])).rejected
+    }
+    assert produced == set(REASONS)
+
+
+def test_the_table_is_large_and_the_oracle_agrees_with_it() -> None:
+    assert len(FORMS) >= 60
+    for name, (record, outcome) in FORMS.items():
+        items = oracle.decoded(record, READ_MS)
+        reasons = [item for item in items if isinstance(item, str)]
+        assert (len(items) - len(reasons), reasons) == of_record(outcome), name
+
+
+# Lines and records
+
+
+def test_blank_lines_of_a_block_are_ignored_and_an_empty_record_is_not() -> None:
+    lines = [b"", GOOD[0], b"", b" \t\r", GOOD[1], b"", b""]
+    found, rejected = decoded(as_block(lines))
+    places = in_block(lines)
+    assert found == {places[1]: [as_decoded(0)], places[4]: [as_decoded(1)]}
+    assert rejected == {}
+    found, rejected = decoded(as_list(lines))
+    assert list(found) == [START + 1, START + 4]
+    assert {at: reasons for at, [(reasons, _)] in rejected.items()} == dict.fromkeys(
+        (START, START + 2, START + 3, START + 5, START + 6), "not_json"
+    )
+
+
+@pytest.mark.parametrize("data", [b"", b"\n", b"\n\n\n", b" ", b"\r\n \n", []])
+def test_a_batch_of_nothing_has_no_clicks(data: bytes | list[bytes]) -> None:
+    clicks = decode(Batch("log", 5, 9, data, READ_MS))
+    assert (len(clicks.row), clicks.rejected, clicks.start, clicks.end) == (0, [], 5, 9)
+    assert [len(clicks.time_ns), len(clicks.visitor), len(clicks.age), len(clicks.product.codes)] == [0] * 4
+
+
+def test_lines_that_a_reader_of_many_lines_would_take_for_others() -> None:
+    two_and_none = [GOOD[0] + GOOD[1], b"", GOOD[2]]
+    found, rejected = decoded(as_block(two_and_none))
+    assert [click[-1] for [click] in found.values()] == [GOOD[2]]
+    assert rejected == {START: [("not_json", two_and_none[0][:KEPT_BYTES])]}
+
+    middle = GOOD[1].index(b' "title"')
+    torn = [GOOD[0] + GOOD[2], GOOD[1][:middle], GOOD[1][middle:]]
+    found, rejected = decoded(as_block(torn))
+    assert found == {}
+    assert [reason for [(reason, _)] in rejected.values()] == ["not_json"] * 3
+
+
+def test_a_record_may_hold_newlines_where_records_are_not_lines() -> None:
+    found, rejected = decoded(as_list([json.dumps(good(3), indent=1).encode()]))
+    assert [click[:-1] for [click] in found.values()] == [as_decoded(3)[:-1]]
+    assert rejected == {}
+
+
+def test_windows_line_ends() -> None:
+    records = [record + b"\r" for record in GOOD]
+    found, rejected = decoded(as_block(records))
+    assert [click for [click] in found.values()] == [
+        (*as_decoded(number)[:-1], record) for number, record in enumerate(records)
+    ]
+    assert rejected == {}
+
+
+def test_what_the_source_found_too_large_is_rejected_in_its_place() -> None:
+    batch = as_list([b"x", GOOD[0], b"y"], [10, 20, 30])
+    batch.too_large = [(25, b"large"), (5, b"first")]
+    assert [(r.reason, r.position, r.record) for r in decode(batch).rejected] == [
+        ("too_large", 5, b"first"),
+        ("not_json", 10, b"x"),
+        ("too_large", 25, b"large"),
+        ("not_json", 30, b"y"),
+    ]
+
+
+@pytest.mark.parametrize("spelled", ["ns", "us", "words", "columns"])
+def test_five_minutes_ahead_is_the_limit(spelled: str) -> None:
+    limit = (READ_MS + 300_000) * 10**6
+    for time_ns, reasons in (limit, []), (limit + 1000, ["too_new"]):
+        record = {
+            "ns": lambda t: bad_input.but(timestamp=t),
+            "us": lambda t: bad_input.but(timestamp=t // 1000),
+            "words": lambda t: bad_input.but(timestamp=f"2024-03-08T00:05:00.{t % 10**9:09}Z"),
+            "columns": lambda t: bad_input.table(Timestamps=[t, TIME]),
+        }[spelled](time_ns)
+        assert [r.reason for r in decode(as_list([record])).rejected] == reasons
+        assert [r.reason for r in decode(as_list([*GOOD[:3], record])).rejected] == reasons
+
+
+def test_a_number_of_5000_digits_is_a_number() -> None:
+    digits = b"7" * 5000
+    for name, outcome in ("note", []), ("age", []), ("timestamp", ["bad_time"]), ("title", ["bad_type"]):
+        assert [r.reason for r in decode(as_list([bad_input.spelled(name, digits)])).rejected] == outcome, (
+            name
+        )
+    column = bad_input.table().replace(b"[30,31]", b"[30,%s]" % digits)
+    assert decode(as_list([column])).age.tolist() == [30, float("inf")]
+
+
+def test_an_age_beyond_floats_is_infinite() -> None:
+    ages = [bad_input.spelled("age", text) for text in (b"9" * 400, b"-" + b"9" * 400, b"null", b"30")]
+    assert decode(as_list(ages)).age.tolist() == pytest.approx([np.inf, -np.inf, np.nan, 30], nan_ok=True)
+
+
+def test_the_limit_of_depth_depends_on_nothing_else() -> None:
+    def outcomes(frames: int) -> list[list[str]]:
+        if frames:
+            return outcomes(frames - 1)
+        records = [bad_input.nested(depth) for depth in (MAX_DEPTH, MAX_DEPTH + 1, 5000)]
+        records += [bad_input.but(title='"[' * 2000), bad_input.but(title="[" * 2000)]
+        return [[r.reason for r in decode(as_list([record])).rejected] for record in records]
+
+    assert outcomes(0) == outcomes(200) == [[], ["not_json"], ["not_json"], [], []]
+
+
+def test_half_a_character_is_refused_even_where_a_later_key_hides_it() -> None:
+    hidden = b'{"userId":"\\ud800",' + bad_input.GOOD[1:]
+    assert [r.reason for r in decode(as_list([hidden])).rejected] == ["not_json"]
+
+
+# Generated bad records
+
+
+def seeds(rng: random.Random) -> list[bytes]:
+    clicks = [logs.spelled(rng, logs.random_click(rng, TIME, 40)) for _ in range(300)]
+    tables = [
+        logs.record_of(
+            logs.table_of(rng, [logs.random_click(rng, TIME, 40) for _ in range(rng.randrange(5))])
+        )
+        for _ in range(60)
+    ]
+    return clicks + tables
+
+
+def flipped(rng: random.Random, record: bytes, _other: bytes) -> bytes:
+    changed = bytearray(record)
+    for _ in range(rng.choice([1, 1, 2, 5])):
+        at = rng.randrange(len(changed))
+        changed[at] = rng.choice(
+            [changed[at] ^ 1 << rng.randrange(8), rng.randrange(256), *b'"{}[],:\\0-.e ']
+        )
+    return bytes(changed)
+
+
+def cut(rng: random.Random, record: bytes, _other: bytes) -> bytes:
+    first, last = sorted(rng.sample(range(len(record) + 1), 2))
+    return rng.choice([record[:first], record[first:], record[:first] + record[last:], record[first:last]])
+
+
+def spliced(rng: random.Random, record: bytes, other: bytes) -> bytes:
+    at, there = rng.randrange(len(record)), rng.randrange(len(other))
+    return rng.choice([record[:at] + other[there:], record[:at] + other[there : there + 9] + record[at:]])
+
+
+VALUES: list[Any] = [
+    None,
+    True,
+    False,
+    0,
+    -1,
+    1.5,
+    2**63,
+    -(2**63),
+    10**400,
+    10**30,
+    1e300,
+    "",
+    "x",
+    "2024-02-30",
+]
+VALUES += ["\ud800", [], [TIME], {}, {"a": [1]}, 10**14, 10**17, "2024-02-29T18:00:00Z", -TIME, TIME // 1000]
+VALUES += [float("nan"), "1999-12-31", 4 * 10**18]
+NAMES = (
+    "timestamp",
+    "userId",
+    *oracle.USED,
+    "ip",
+    "note",
+    "Timestamps",
+    "Epoch",
+    "StringValues",
+    "NumericValues",
+)
+
+
+def retyped(rng: random.Random, record: bytes, _other: bytes) -> bytes:
+    value = json.loads(record)
+    for _ in range(rng.choice([1, 1, 2])):
+        inner = rng.choice([value, *(v for v in value.values() if isinstance(v, dict))])
+        name = rng.choice([rng.choice(NAMES), *inner])
+        column = inner.get(name)
+        if isinstance(column, list) and column and rng.random() < 0.8:
+            column[rng.randrange(len(column))] = deepcopy(rng.choice(VALUES))
+        elif rng.random() < 0.2:
+            inner.pop(name, None)
+        else:
+            inner[name] = deepcopy(rng.choice(VALUES))
+    return json.dumps(value).encode()
+
+
+def mutations(count: int, seed: int) -> Iterator[bytes]:
+    rng = random.Random(seed)
+    stock = seeds(rng)
+    ways = (flipped, cut, spliced, retyped)
+    for number in range(count):
+        yield ways[number % 4](rng, rng.choice(stock), rng.choice(stock))
+
+
+def hides_half_a_character(record: bytes) -> bool:
+    """Whether an escape is half a surrogate pair, even in a value that a later key of the same name hides."""
+    try:
+        pairs = json.loads(record, object_pairs_hook=lambda pairs: [list(pair) for pair in pairs])
+        json.dumps(pairs, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return True
+    except ValueError:
+        pass
+    return False
+
+
+def by_oracle(record: bytes) -> tuple[list[int], list[str]]:
+    # The oracle sees only the last value of a key.
+    if b"\\u" in record and hides_half_a_character(record):
+        return [], ["not_json"]
+    items = oracle.decoded(record, READ_MS)
+    return (
+        [item.time for item in items if not isinstance(item, str)],
+        [item for item in items if isinstance(item, str)],
+    )
+
+
+def by_decode(batch: Batch, positions: list[int]) -> list[tuple[list[int], list[str]]]:
+    found, rejected = decoded(batch)
+    return [
+        ([click[1] for click in found.get(at, [])], [reason for reason, _ in rejected.get(at, [])])
+        for at in positions
+    ]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_generated_bad_records_are_judged_as_the_oracle_does(seed: int) -> None:
+    records = [record.replace(b"\n", b" ") or b"?" for record in mutations(25_000, seed)]
+    expected = [by_oracle(record) for record in records]
+    rejected = [reason for _, reasons in expected for reason in reasons]
+    assert len(rejected) > 15_000
+    assert set(rejected) == set(REASONS) - {"too_large"}
+
+    assert_equal(records, by_decode(as_list(records), list(range(START, START + len(records)))), expected)
+    in_lines = [record for record in records if record.strip()]
+    assert_equal(
+        in_lines,
+        by_decode(as_block(in_lines), in_block(in_lines)),
+        [outcome for record, outcome in zip(records, expected, strict=True) if record.strip()],
+    )
+
+
+def assert_equal(records: list[bytes], found: list[Any], expected: list[Any]) -> None:
+    """Compare item by item, so that a failure shows the record."""
+    for record, one, other in zip(records, found, expected, strict=True):
+        assert one == other, record
+
+
+# The whole flow
+
+
+def test_a_log_with_all_named_forms_gives_what_the_oracle_says(tmp_path: Path, redis_url: str) -> None:
+    rng = random.Random(7)
+    records = logs.random_log(7, clicks=5200, days=0.2, broken=0, large=False)
+    for record, _ in FORMS.values():
+        records.insert(rng.randrange(1, len(records)), record)
+    found = run(records, tmp_path, redis_url)
+    placed = zip(logs.positions(records), records, strict=True)
+    # Blank lines of a log are no records.
+    expected = oracle.recompute([item for item in placed if item[1].strip()], time.time_ns() // 10**6)
+    assert expected["board"]["clicks_total"] >= 5000
+    assert set(expected["board"]["rejected"]) == set(REASONS)
+    assert_same(found, expected, f"file:{tmp_path / 'log'}")
+
+
+# Masking
+
+
+@pytest.mark.parametrize(
+    ("ip", "masked"),
+    [
+        ("192.0.2.77", "192.0.2.0"),
+        ("69.76.12.213", "69.76.12.0"),
+        ("2001:db8:aaaa:bbbb:cccc::77", "2001:db8:aaaa::"),
+        ("2001:db8::5:6:7", "2001:db8::"),
+        ("fe80::1234%eth0", "fe80::"),
+        ("::ffff:192.0.2.77", "::"),
+        ("192.0.2.77:443", None),
+        (" 192.0.2.77", None),
+        ("192.0.2.77, 192.0.2.78", None),
+        ("", None),
+        (3221226061, None),
+        (["192.0.2.77"], None),
+        ({"v4": "192.0.2.77"}, None),
+        (None, None),
+    ],
+)
+@pytest.mark.parametrize("columns", [False, True])
+def test_an_address_in_raw_rows_is_masked(ip: Any, masked: str | None, columns: bool) -> None:
+    record = bad_input.but(ip=ip)
+    if columns:
+        record = bad_input.table(StringValues={"userId": [USER, USER], "ip": [ip, ip]})
+    newest = newest_clicks(decode(as_list([record]), mask_ip=True))
+    assert [json.loads(click.record)["ip"] for click in newest] == [masked] * (1 + columns)
+    kept = newest_clicks(decode(as_list([record])))
+    assert [json.loads(click.record).get("ip") for click in kept] == [ip] * (1 + columns)
+
+
+ADDRESSES = [
+    "203.0.113.177",
+    "2001:db8:aaaa:bbbb:cccc:dddd:eeee:177",
+    "2001:db8::bbbb:177",
+    "2001::bbbb:177",
+    "::bbbb:cccc:177",
+    "::ffff:203.0.113.177",
+    "64:ff9b::203.0.113.177",
+]
+
+
+@pytest.mark.parametrize("address", ADDRESSES)
+def test_nothing_of_an_address_is_left_in_rejected_heads(address: str) -> None:
+    click = logs.click_of(USER, TIME, ip=address, userAgent=f"proxy for {address}, {address}:443")
+    record = logs.record_of(click)
+    shapes = [record[:-1], record[: record.index(b'"userAgent')], record.decode().encode("utf-16")]
+    shapes += [
+        record[: record.index(address.encode()) + len(address)],
+        logs.record_of({**click, "userId": ""}),
+    ]
+    shapes += [
+        record.replace(b'"' + address.encode(), b"a" + address.encode(), 1),
+        b"x" * 490 + address.encode(),
+    ]
+    shapes += [record.replace(address.encode() + b'"', address.encode() + b"z", 1), address.encode()]
+    shapes += [logs.record_of(logs.table_of(random.Random(1), [{**click, "userId": 5}]))]
+    clicks = decode(as_list(shapes), mask_ip=True)
+    assert len(clicks.rejected) == len(shapes)
+    for shard in (item for _, item in by_visitor(3)(clicks)):
+        for rejection in shard.rejected:
+            shown = rejection.record.decode(errors="replace").replace("\0", "")
+            assert not re.search("177|bbbb|cccc", shown), shown
+            assert len(rejection.record) <= KEPT_BYTES
+    assert len(by_visitor(3)(clicks)[0][1].rejected) == len(shapes)
+
+
+def test_masking_leaves_the_rest_as_it_was() -> None:
+    head = b'{"timestamp":1700147866722586000,"age":42,"ip":"192.0.2.77","userAgent":"Chrome/120.0"'
+    assert mask(head) == head.replace(b".77", b".0")
+    assert mask(b'{"ip":3221226061,"age":1}') == b'{"ip":null,"age":1}'
+    assert mask(mask(head)) == mask(head)
+    record = bad_input.but(ip="192.0.2.77", note={"a": [1, None]})
+    assert json.loads(mask_record(record)) == json.loads(record) | {"ip": "192.0.2.0"}
+
+
+def test_masking_never_fails() -> None:
+    for name, (record, outcome) in FORMS.items():
+        clicks = decode(as_list([record]), mask_ip=True)
+        assert b"192.0.2.7" not in b"".join(click.record for click in newest_clicks(clicks)), name
+        assert b"192.0.2.7" not in by_visitor(1)(clicks)[0][1].rejected.__repr__().encode(), name
+        assert len(clicks.row) == of_record(outcome)[0]
+
+
+# The split by shard
+
+
+def many(seed: int = 1, count: int = 3000) -> Clicks:
+    """Return the clicks of a log in disorder, with column-shaped and rejected records among them."""
+    return decode(as_list(logs.random_log(seed, clicks=count, large=False)))
+
+
+def click_rows(clicks: Clicks) -> list[tuple[Any, ...]]:
+    high = np.maximum.accumulate(clicks.time_ns).tolist()
+    columns = (clicks.product, clicks.category, clicks.title, clicks.device, clicks.gender)
+    ages = [None if age != age else age for age in clicks.age.tolist()]
+    rows = zip(
+        *(
+            clicks.time_ns.tolist(),
+            high,
+            clicks.row.tolist(),
+            clicks.visitor.tolist(),
+            *map(words, columns),
+            ages,
+        ),
+        strict=True,
+    )
+    return list(rows)
+
+
+@pytest.mark.parametrize("shards", [1, 2, 16, 4096])
+def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
+    clicks = many()
+    rows = click_rows(clicks)
+    of_shard: dict[int, list[tuple[Any, ...]]] = {}
+    for row, hashed in zip(rows, stable_hash(clicks.visitor).tolist(), strict=True):
+        # Without the title, which only pages need.
+        of_shard.setdefault(hashed % shards, []).append((*row[:6], *row[7:]))
+    items = by_visitor(shards)(clicks)
+    assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
+    for number, (_, item) in enumerate(items):
+        product, category = words(item.columns["product"]), words(item.columns["category"])
+        ages = [None if age != age else age for age in item.columns["age"].tolist()]
+        found = zip(
+            *(item.time_ns.tolist(), item.high_ns.tolist(), item.row.tolist()),
+            *(
+                item.columns["visitor"].tolist(),
+                product,
+                category,
+                words(item.columns["device"]),
+                words(item.columns["gender"]),
+                ages,
+            ),
+            strict=True,
+        )
+        assert list(found) == of_shard.get(number, [])
+        assert item.position.tolist() == (item.row + START).tolist()
+        assert (item.shard, item.header.start, item.header.end) == (number, clicks.start, clicks.end)
+        assert item.header.newest_ns == max(row[0] for row in rows)
+        assert item.header.oldest_ns == min(row[0] for row in rows)
+        assert item.rejected == (clicks.rejected if number == 0 else [])
+    assert clicks.rejected
+
+
+@pytest.mark.parametrize("shards", [1, 2, 16])
+def test_every_view_lands_in_the_one_shard_of_its_product(shards: int) -> None:
+    clicks = many()
+    rows = [row for row in click_rows(clicks) if row[4] is not None]
+    assert 0 < len(rows) < len(clicks.row)
+    assert any(row[4] == "" for row in rows)
+    shard_of = {row[4]: int(stable_hash(np.array([row[4]], object))[0]) % shards for row in rows}
+    items = by_page(shards)(clicks)
+    assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
+    for number, (_, item) in enumerate(items):
+        columns = [words(item.columns[name]) for name in ("product", "category", "title")]
+        found = zip(*(item.time_ns.tolist(), item.high_ns.tolist(), item.row.tolist(), *columns), strict=True)
+        assert list(found) == [(*row[:3], *row[4:7]) for row in rows if shard_of[row[4]] == number]
+        assert item.header.newest_ns == int(clicks.time_ns.max())
+        assert item.rejected == []
+
+
+# State on disk lies by these: another hash would part visitors from theirs.
+HASHES = {
+    "8D0E437E-9249-4DDA-BC4F-C1E5409E3A3B": 17866589353204973135,
+    "visitor-1": 263048242437388624,
+    "a": 13950350942979735504,
+    "a\0": 12884739510067170621,
+    "é": 16908809132758853863,
+    "日本 \U0001f6cd": 3866361291993606032,
+    "x" * 300: 5409414451339645028,
+    "": 1760245841805064774,
+}
+
+
+def test_the_shard_of_a_name_is_the_same_for_ever() -> None:
+    assert stable_hash(np.array(list(HASHES), object)).tolist() == list(HASHES.values())
+    assert [number % 16 for number in HASHES.values()] == [15, 0, 0, 13, 7, 0, 4, 6]
+    for name, number in HASHES.items():
+        clicks = decode(as_list([bad_input.but(userId=name or "-", productId=name)]))
+        by_shard = [len(item) for _, item in by_page(16)(clicks)]
+        assert by_shard.index(1) == number % 16
+        if name:
+            assert [len(item) for _, item in by_visitor(16)(clicks)].index(1) == number % 16
+
+
+def test_a_batch_without_clicks_reaches_every_shard() -> None:
+    clicks = decode(as_list([b"x"]))
+    for items in by_visitor(3)(clicks), by_page(3)(clicks):
+        assert [(len(item), item.header.newest_ns) for _, item in items] == [(0, None)] * 3
+        assert [(item.header.start, item.header.end) for _, item in items] == [(START, START + 1)] * 3
+    [(key, item)] = by_age(clicks)
+    assert (key, len(item), item.newest) == ("0000", 0, [])
+
+
+def test_clicks_without_products_view_no_page() -> None:
+    clicks = decode(as_list([bad_input.without("productId"), bad_input.but(productId=None)]))
+    assert [len(item) for _, item in by_page(2)(clicks)] == [0, 0]
+    assert sum(len(item) for _, item in by_visitor(2)(clicks)) == 2
+
+
+# The newest clicks
+
+
+def naive_newest(clicks: Clicks) -> list[tuple[int, int]]:
+    """Return (time, index) of the clicks that raw data and latest visitors may need, in order of arrival."""
+    order = sorted(range(len(clicks.row)), key=lambda i: (clicks.time_ns[i], i), reverse=True)
+    of_visitor: dict[str, int] = {}
+    for i in order:
+        of_visitor.setdefault(clicks.visitor[i], i)
+    wanted = sorted({*order[:100], *list(of_visitor.values())[:10]})
+    return [(int(clicks.time_ns[i]), i) for i in wanted]
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("visitors", [1, 9, 10, 400])
+def test_newest_clicks_are_those_of_a_naive_sort(seed: int, visitors: int) -> None:
+    count = [0, 1, 99, 100, 101, 1001, 3000, 3000][seed]
+    records = logs.random_log(seed, count, visitors, days=0.001 * 10**seed, table_share=0.1, large=False)
+    if seed == 7:
+        # Few visitors hold all the newest clicks, at few different times.
+        records += [logs.record_of(logs.click_of("busy", logs.MIDNIGHT + logs.HOUR * 2)) for _ in range(1500)]
+    clicks = decode(as_list(records))
+    newest = newest_clicks(clicks)
+    expected = naive_newest(clicks)
+    assert [(click.time_ns, click.visitor) for click in newest] == [
+        (time_ns, clicks.visitor[i]) for time_ns, i in expected
+    ]
+    assert [click.position for click in newest] == [int(clicks.row[i]) + START for _, i in expected]
+    for click in newest:
+        shown = json.loads(click.record)
+        assert shown["userId"] == click.visitor
+        assert oracle.event_time(shown["timestamp"]) == click.time_ns
+    # Their order by (time, position, place in the record) is that of time, then arrival.
+    assert len({click[:3] for click in newest}) == len(newest)
+    by_arrival = sorted(range(len(newest)), key=lambda i: (newest[i].time_ns, i))
+    assert sorted(newest) == [newest[i] for i in by_arrival]
