@@ -185,9 +185,9 @@ class Directory:
         item.freed = self._sweep(item.newest_s, slot)
 
     def _sweep(self, newest_s: int, present: Ints) -> Ints:
-        """Free the slots of visitors whom no window holds and no late click's session can reach.
+        """Free the slots of visitors whom no window holds and no click in time can reach.
 
-        Those `present` in the batch stay: its clicks may span hours, and be the next steps of what they began.
+        Those `present` in the batch stay: its clicks may span hours, and go on with what they began.
         """
         horizon_s = covered_from_s(newest_s) - SESSION_GAP_S - 1
         if horizon_s <= self._swept_s:

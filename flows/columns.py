@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,22 +16,39 @@ UNKNOWN = "Unknown"
 
 
 class Lines:
-    """The records of a batch by index, and their source positions; both found only when asked for."""
+    """The records of a batch by index, and their source positions; both found only when asked for.
+
+    A block of lines is known by its chunks: `begin` gives the index of a chunk's first line and its offset.
+    """
 
     def __init__(self, data: bytes | list[bytes], start: int, positions: list[int] | None) -> None:
         self.data, self.start, self._positions = data, start, positions
+        self._first: list[int] = []
+        self._offset: list[int] = []
+        self._starts: dict[int, Ints] = {}
 
-    @cached_property
-    def _starts(self) -> Ints:
-        assert isinstance(self.data, bytes)
-        ends = np.flatnonzero(np.frombuffer(self.data, np.uint8) == ord("\n")) + 1
-        return np.concatenate(([0], ends, [len(self.data)])).astype(np.int64)
+    def begin(self, first: int, offset: int) -> None:
+        """Note that line number `first` begins a chunk, at byte `offset` of the block."""
+        self._first.append(first)
+        self._offset.append(offset)
+
+    def _chunk(self, number: int) -> Ints:
+        """Return where the lines of a chunk begin, and where the last one ends; bytes into the block."""
+        if number not in self._starts:
+            offset, end = [*self._offset, len(self.data)][number : number + 2]
+            assert isinstance(self.data, bytes)
+            text = np.frombuffer(self.data, np.uint8, end - offset, offset)
+            newlines = np.flatnonzero(text == ord("\n")) + 1
+            self._starts[number] = np.concatenate(([0], newlines, [end - offset])) + offset
+        return self._starts[number]
 
     def record(self, index: int) -> bytes:
         """Return one record, without its newline."""
         if isinstance(self.data, list):
             return self.data[index]
-        return self.data[self._starts[index] : self._starts[index + 1]].rstrip(b"\n")
+        number = bisect_right(self._first, index) - 1
+        start, end = self._chunk(number)[index - self._first[number] :][:2].tolist()
+        return self.data[start:end].removesuffix(b"\n")
 
     def position(self, index: int) -> int:
         """Return the source position of one record."""
@@ -39,11 +56,16 @@ class Lines:
 
     def positions(self, index: Ints) -> Ints:
         """Return the source positions of records, int64."""
-        if isinstance(self.data, bytes):
-            return self._starts[index] + self.start
-        if self._positions is None:
-            return index.astype(np.int64) + self.start
-        return np.array(self._positions, np.int64)[index]
+        if isinstance(self.data, list):
+            if self._positions is None:
+                return index.astype(np.int64) + self.start
+            return np.array(self._positions, np.int64)[index]
+        number = np.searchsorted(self._first, index, side="right") - 1
+        positions = np.empty(len(index), np.int64)
+        for chunk in np.unique(number).tolist():
+            rows = number == chunk
+            positions[rows] = self._chunk(chunk)[index[rows] - self._first[chunk]]
+        return positions + self.start
 
 
 @dataclass(slots=True)

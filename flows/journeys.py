@@ -71,6 +71,7 @@ class Journeys:
         followed = self._busy.copy()
         followed[item.slot[begins]] = True
         one_by_one = followed[item.slot] & counted
+        self._table.touch(item.slot[counted])
         self._pass_by(item, np.flatnonzero(counted & ~one_by_one))
         for click in _clicks(item, np.flatnonzero(one_by_one)):
             self._follow(click, item)
@@ -101,7 +102,6 @@ class Journeys:
         slot = item.slot[rows]
         self._table["product"][slot] = item.columns["product_hash"][rows]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
-        self._table.touch(slot)
 
     def _follow(self, click: _Click, item: ShardClicks) -> None:
         last_ns, product = self._table["last_ns"], self._table["product"]
@@ -111,7 +111,6 @@ class Journeys:
         refresh = click.product_hash != 0 and click.product_hash == int(product[click.slot])
         last_ns[click.slot] = max(click.time_ns, int(last_ns[click.slot]))
         product[click.slot] = click.product_hash
-        self._table.touch(np.array([click.slot]))
         if not refresh:
             self._outbox.begin(item.header.source, item.shard, click.position, click.sub)
             for number, journey in enumerate(self._journeys):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timezone
 from typing import Any
-
-import msgspec
 
 from flows.newest import KEPT_NEWEST, KEPT_VISITORS, Newest
 from flows.split import ShardClicks
@@ -57,10 +56,19 @@ class Latest(Raw):
 def fields_of(click: Newest) -> dict[str, Any]:
     """Return all fields of a click, missing ones None; what cannot be read is missing."""
     try:
-        fields = msgspec.json.decode(click.record)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        fields = _json.decode(click.record.decode())
+    except (ValueError, RecursionError):
         fields = {"userId": click.visitor}
     return {name: fields.get(name) for name in FIELDS} | {"timestamp": click.time_ns}
+
+
+def _number(digits: str) -> float:
+    """Return an integer; one beyond 64 bits, which pandas cannot write, as a float (infinity: null)."""
+    number = int(digits[:400])
+    return number if -(1 << 63) <= number < 1 << 63 else float(digits)
+
+
+_json = json.JSONDecoder(parse_int=_number)
 
 
 def raw_rows(clicks: list[Newest]) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from flows.decode import KEPT_BYTES, MAX_RECORD_BYTES
 from flows.failing import fail
 from flows.items import Batch, Marker
+from flows.judging import KEPT_BYTES, MAX_RECORD_BYTES
 from flows.settings import Settings
 from flows.shop import Shop
 from flows.state import State
@@ -73,9 +73,12 @@ class FileSource(FixedPartitionedSource[Batch, int]):
         return [f"file:{self._path}"]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> FilePartition:
-        """Open the log where the shard that has applied least ended."""
+        """Open the log where the shard that has applied least ended.
+
+        Not where Bytewax would resume: a shard that has lost its state needs what is before that.
+        """
         stop_on_signals()
-        applied = self._state.position(for_part) if resume_state is None else resume_state
+        applied = self._state.position(for_part)
         return FilePartition(self._path, for_part, applied or 0, Metronome(self._every_ms))
 
 
@@ -160,7 +163,7 @@ class DemoSource(FixedPartitionedSource[Batch, int]):
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> DemoPartition:
         """Begin `history_s` ago, or where the shard that has applied least ended."""
         stop_on_signals()
-        applied = self._state.position(for_part) if resume_state is None else resume_state
+        applied = self._state.position(for_part)
         history_s = now_ms() // 1000 - round(self._shop.history_s)
         first_s = history_s if applied is None else applied >> _INDEX_BITS
         return DemoPartition(self._shop, first_s, history_s, Metronome(self._every_ms))

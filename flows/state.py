@@ -66,7 +66,7 @@ class State:
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
         self._peeked: dict[int, Header] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def expect(self, operator: str, *, everywhere: bool) -> None:
         """Announce an operator that keeps state, in every shard or in the first alone."""
@@ -85,6 +85,8 @@ class State:
         """Return a shard, opened for writing; ends the flow with one line if that cannot be."""
         with self._lock:
             if number not in self._open:
+                # First without writing, so that state of no use to this flow stays as it is.
+                self._peek(number)
                 self._open[number] = Shard(shard_path(self.directory, number), self._format(number))
             return self._open[number]
 
@@ -119,8 +121,6 @@ class Shard:
     def __init__(self, path: Path, own_format: dict[str, Any]) -> None:
         self.path, self.number = path, int(own_format["shard"])
         self._operators: list[str] = own_format["operators"]
-        # First without writing, so that state of no use to this flow stays as it is.
-        _checked_header(path, own_format)
         try:
             path.mkdir(parents=True, exist_ok=True)
             columns = {name: _options() for name in ["default", *self._operators]}

@@ -26,7 +26,7 @@ HALF_HOUR = 30 * MINUTE
 HOUR = 60 * MINUTE
 
 MAX_BYTES = 1_048_576
-MAX_DEPTH = 900
+MAX_DEPTH = 500
 KEPT_BYTES = 512
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 YEAR_2000 = 946_684_800 * SECOND
@@ -135,12 +135,12 @@ def decoded(record: bytes, read_ms: int) -> list[Click | str]:
 
 
 def json_value(record: bytes) -> Any:
-    """Return the JSON value of a record; ValueError if it is not one, or half a character is escaped in it."""
+    """Return the JSON value of a record; ValueError if it is none or escapes half a character."""
     text = record.decode("utf-8")
     if text.count("[") + text.count("{") > MAX_DEPTH and depth(text) > MAX_DEPTH:
         msg = "nested too deep"
         raise ValueError(msg)
-    value = json.loads(text, parse_constant=no_constant)
+    value = json.loads(text, parse_constant=no_constant, parse_int=lambda digits: int(digits[:4000]))
     # A lone surrogate is a UnicodeEncodeError, which is a ValueError.
     json.dumps(value, ensure_ascii=False).encode("utf-8")
     return value

@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from flows.columns import Clicks, Words
-from flows.decode import KEPT_BYTES, MAX_DEPTH, REASONS, decode
+from flows.decode import decode
 from flows.items import Batch
+from flows.judging import KEPT_BYTES, MAX_DEPTH, REASONS
 from flows.masking import mask, mask_record
 from flows.newest import newest_clicks
 from flows.split import by_age, by_page, by_visitor, stable_hash
@@ -427,6 +428,28 @@ def test_a_log_with_all_named_forms_gives_what_the_oracle_says(tmp_path: Path, r
     assert expected["board"]["clicks_total"] >= 5000
     assert set(expected["board"]["rejected"]) == set(REASONS)
     assert_same(found, expected, f"file:{tmp_path / 'log'}")
+
+
+@pytest.mark.parametrize(
+    ("digits", "shown"),
+    [
+        (b"9223372036854775807", 2**63 - 1),
+        (b"9223372036854775808", pytest.approx(2**63)),
+        (b"-9223372036854775809", pytest.approx(-(2**63))),
+        (b"[1,%s]" % (b"9" * 30), [1, pytest.approx(10**30)]),
+        (b"9" * 400, None),
+        (b"7" * 5000, None),
+        (b"1e400", None),
+    ],
+)
+def test_a_number_of_any_size_reaches_raw_data(
+    digits: bytes, shown: Any, tmp_path: Path, redis_url: str
+) -> None:
+    found = run([GOOD[0], bad_input.spelled("original_timestamp", digits)], tmp_path, redis_url)
+    rows = {row["userId"]: row for row in found["raw_data"]}
+    assert rows[USER]["original_timestamp"] == shown
+    assert rows[USER]["ip"] == "192.0.2.7"
+    assert rows["good-0"]["original_timestamp"] == TIME // 10**9
 
 
 # Masking

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import gc
 import shutil
-import subprocess
-import sys
 import time
 from pathlib import Path
 from random import Random
@@ -21,7 +19,6 @@ from flows.settings import Settings, SettingsError
 from tests import logs
 from tests.oracle import recompute
 from tests.published import assert_same_journeys, published
-from tests.servers import free_port
 
 GAPS_NS = [0, 1, logs.SECOND, 5 * logs.MINUTE, logs.HALF_HOUR - 1, logs.HALF_HOUR, logs.HALF_HOUR + 1]
 PEOPLE = [

@@ -69,6 +69,7 @@ REFUSES = [
 ]
 
 
+@pytest.mark.parametrize(("env", "name", "value"), READS)
 def test_reads(env: dict[str, str], name: str, value: Any) -> None:
     assert getattr(Settings.from_env(env), name) == value
 

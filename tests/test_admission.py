@@ -1,0 +1,161 @@
+"""The clock, late clicks, replays and gaps, on a wall clock of the test's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from flows.admission import Admission, Directory, GapError, covered_from_s
+from flows.columns import Lines
+from flows.items import Marker
+from flows.split import Header, ShardClicks
+
+HOUR_S = 3600
+NOON_S = 1_709_208_000
+
+
+def item(
+    *seconds: int,
+    start: int = 0,
+    marker: Marker | None = None,
+    read_ms: int = 0,
+    logged_ms: int | None = None,
+    source: str = "log",
+    parts: int = 1,
+) -> ShardClicks:
+    """Return a batch of clicks at `seconds`, one position each."""
+    time_ns = np.array(seconds, np.int64) * 10**9
+    names = np.array([f"user-{second}" for second in seconds], object)
+    return ShardClicks(
+        shard=0,
+        header=Header(
+            source=source,
+            parts=parts,
+            start=start,
+            end=start + len(seconds),
+            read_ms=read_ms,
+            logged_ms=logged_ms,
+            marker=marker,
+            oldest_ns=int(time_ns.min()) if len(seconds) else None,
+            newest_ns=int(time_ns.max()) if len(seconds) else None,
+        ),
+        time_ns=time_ns,
+        high_ns=np.maximum.accumulate(time_ns),
+        row=np.arange(len(seconds), dtype=np.int32),
+        lines=Lines([b""] * len(seconds), start, None),
+        columns={"visitor": names},
+    )
+
+
+def as_of(admitted: ShardClicks) -> int | None:
+    return None if admitted.beat is None else admitted.beat.as_of_s
+
+
+def admission() -> Admission:
+    return Admission({}, None, None)
+
+
+def test_as_of_is_the_end_of_the_newest_clicks_second_while_clicks_arrive() -> None:
+    gate = admission()
+    assert as_of(gate.admit(item(NOON_S))) is None
+    busy = item(NOON_S + 5, start=1, marker=Marker(1, 9_000), read_ms=9_000, logged_ms=2_000)
+    assert as_of(gate.admit(busy)) == NOON_S + 6
+
+
+@pytest.mark.parametrize(("now_ms", "drained_s"), [(2_999, 0), (3_000, 1), (4_500, 2), (3_602_000, 3_600)])
+def test_windows_drain_with_the_wall_clock_once_it_is_quiet(now_ms: int, drained_s: int) -> None:
+    gate = admission()
+    gate.admit(item(NOON_S, read_ms=2_000, logged_ms=2_000))
+    assert as_of(gate.admit(item(start=1, marker=Marker(1, now_ms)))) == NOON_S + 1 + drained_s
+
+
+def test_after_a_restart_windows_have_drained_by_the_time_that_passed() -> None:
+    gate = Admission({"log": 7}, NOON_S * 10**9, 50_000)
+    assert as_of(gate.admit(item(start=7, marker=Marker(1, 110_000)))) == NOON_S + 1 + 60
+
+
+def test_a_finite_source_never_drains_and_says_that_it_has_ended() -> None:
+    gate = admission()
+    gate.admit(item(NOON_S))
+    last = gate.last(item(), stopped=False).beat
+    assert last is not None
+    assert (last.as_of_s, last.ended) == (NOON_S + 1, True)
+    stopped = gate.last(item(), stopped=True).beat
+    assert stopped is not None
+    assert not stopped.ended
+
+
+def test_as_of_never_goes_back() -> None:
+    gate = admission()
+    gate.admit(item(NOON_S, read_ms=0, logged_ms=0))
+    assert as_of(gate.admit(item(start=1, marker=Marker(1, 10_000)))) == NOON_S + 11
+    slow = item(NOON_S + 3, start=1, marker=Marker(2, 11_000), read_ms=11_000, logged_ms=11_000)
+    assert as_of(gate.admit(slow)) == NOON_S + 11
+
+
+def test_a_beat_waits_for_every_partition_and_knows_the_lag_only_if_all_do() -> None:
+    gate = admission()
+    assert gate.admit(item(NOON_S, source="a", parts=2, marker=Marker(4, 0, 10))).beat is None
+    beat = gate.admit(item(NOON_S, source="b", parts=2, marker=Marker(5, 0, 5))).beat
+    assert beat is not None
+    assert (beat.level, beat.lag, beat.positions) == (4, 15, {"a": 1, "b": 1})
+    assert gate.admit(item(source="b", start=1, parts=2, marker=Marker(6, 0, None))).beat is None
+    beat = gate.admit(item(source="a", start=1, parts=2, marker=Marker(6, 0, 1))).beat
+    assert beat is not None
+    assert beat.lag is None
+
+
+@pytest.mark.parametrize(("applied", "kept"), [(0, 4), (1, 3), (3, 1), (4, 0), (9, 0)])
+def test_what_was_applied_is_skipped(applied: int, kept: int) -> None:
+    gate = Admission({"log": applied}, None, None)
+    admitted = gate.admit(item(*range(NOON_S, NOON_S + 4)))
+    assert admitted.time_ns.tolist() == [second * 10**9 for second in range(NOON_S + 4 - kept, NOON_S + 4)]
+    assert gate.positions == {"log": max(applied, 4)}
+
+
+def test_a_gap_stops() -> None:
+    with pytest.raises(GapError, match="log continues at 5, state ends at 4"):
+        Admission({"log": 4}, None, None).admit(item(NOON_S, start=5))
+
+
+@pytest.mark.parametrize("seconds_before", [1, 0])
+def test_a_click_is_late_when_no_window_covers_it_at_its_arrival(seconds_before: int) -> None:
+    edge_s = covered_from_s(NOON_S)
+    assert edge_s == NOON_S - 8 * HOUR_S
+    admitted = admission().admit(item(edge_s - 1, NOON_S, edge_s - seconds_before, NOON_S + 1))
+    assert (admitted.late, len(admitted)) == (seconds_before, 4 - seconds_before)
+
+
+def test_slots_are_kept_while_needed_then_used_again() -> None:
+    directory = Directory()
+
+    def number(*seconds: int, newest_s: int) -> ShardClicks:
+        batch = item(*seconds)
+        batch.newest_s = newest_s
+        directory.number(batch)
+        return batch
+
+    first = number(NOON_S, NOON_S + 1, newest_s=NOON_S + 1)
+    assert first.slot.tolist() == [0, 1]
+    later_s = NOON_S + 9 * HOUR_S
+    # The first visitor clicks in the batch that frees: their slot stays for this once.
+    freeing = number(NOON_S, later_s, newest_s=later_s + HOUR_S)
+    assert (freeing.slot.tolist(), freeing.freed.tolist()) == ([0, 2], [1])
+    assert number(NOON_S + 2, newest_s=later_s + HOUR_S).slot.tolist() == [1]
+    assert number(later_s, newest_s=later_s + 2 * HOUR_S).freed.tolist() == [0, 1]
+    assert len(directory) == 1
+
+
+def test_a_directory_survives_its_parts() -> None:
+    directory = Directory()
+    directory.number(item(NOON_S, NOON_S + 1))
+    parts = [directory.changes(everything=False)]
+    directory.number(item(NOON_S + 2, NOON_S))
+    parts.append(directory.changes(everything=False))
+    for loaded_parts in (parts, [directory.changes(everything=True)]):
+        loaded = Directory()
+        for part in loaded_parts:
+            loaded.load(part)
+        loaded.loaded()
+        assert loaded.slots == directory.slots
+        assert loaded.names == directory.names

@@ -1,0 +1,122 @@
+"""The finite log and the demo shop as sources: positions, resuming, and what goes wrong."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows import sources
+from flows.items import Batch
+from flows.shop import Shop
+from flows.sources import DemoPartition, FilePartition, Metronome
+from tests.servers import free_port
+
+
+def read(path: Path, position: int = 0) -> list[Batch]:
+    part = FilePartition(path, "log", position, Metronome(1000))
+    batches: list[Batch] = []
+    try:
+        while True:
+            batches += part.next_batch()
+    except StopIteration:
+        part.close()
+    return batches
+
+
+def test_a_log_is_read_in_whole_lines_by_byte_position(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 8)
+    log = tmp_path / "log"
+    log.write_bytes(b"a\nbb\n\nccc\nlast")
+    batches = read(log)
+    assert [(b.start, b.end, b.data) for b in batches] == [
+        (0, 6, b"a\nbb\n\n"),
+        (6, 10, b"ccc\n"),
+        (10, 14, b"last"),
+    ]
+    for batch in batches:
+        assert (
+            b"".join(b.data for b in read(log, batch.end) if isinstance(b.data, bytes))
+            == (log.read_bytes()[batch.end :])
+        )
+
+
+@pytest.mark.parametrize("tail", [b"", b"\n", b"\nafter", b"\nafter\n"])
+def test_a_line_longer_than_a_block_is_skipped_and_told_of(
+    tail: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sources, "BLOCK_BYTES", 10)
+    log = tmp_path / "log"
+    log.write_bytes(b"first\n" + b"x" * 57 + tail)
+    batches = read(log)
+    assert [head for batch in batches for head in batch.too_large] == [(6, b"x" * 10)]
+    assert [(b.start, b.end) for b in batches] == list(
+        zip([0, *(b.end for b in batches)], [b.end for b in batches], strict=False)
+    )
+    assert b"".join(b.data for b in batches if isinstance(b.data, bytes)) == b"first\n" + tail[1:]
+
+
+def test_an_empty_log_gives_one_batch_and_so_a_board(tmp_path: Path) -> None:
+    (tmp_path / "log").touch()
+    assert [(b.start, b.end, b.data) for b in read(tmp_path / "log")] == [(0, 0, b"")]
+
+
+def run(source: str, state: Path) -> subprocess.CompletedProcess[str]:
+    env = {"CLICKS_SOURCE": source, "CLICKS_STATE_DIR": str(state), "CLICKS_SHARDS": "2"}
+    env |= {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "RUST_BACKTRACE": "0"}
+    command = [sys.executable, "-m", "bytewax.run", "flows.clicks"]
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_missing_log_is_one_line(tmp_path: Path) -> None:
+    ended = run(f"file:{tmp_path / 'none'}", tmp_path / "state")
+    found = f"CLICKS_SOURCE names {str(tmp_path / 'none')!r}: No such file or directory"
+    assert (ended.returncode, ended.stderr) == (1, f"{found}: set it to a readable file\n")
+
+
+def test_a_log_shorter_than_what_was_applied_is_one_line(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_bytes(b"{}\n" * 9)
+    assert run(f"file:{log}", tmp_path / "state").returncode == 0
+    log.write_bytes(b"{}\n")
+    ended = run(f"file:{log}", tmp_path / "state")
+    assert ended.returncode == 1
+    found = f"{log} has 3 bytes, but 27 were applied: it is another log"
+    assert ended.stderr == f"{found}; set CLICKS_STATE_DIR to another directory\n"
+
+
+def test_the_demo_brings_its_past_and_resumes_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1_700_000_000_500]
+    monkeypatch.setattr(sources, "now_ms", lambda: now[0])
+    shop = Shop(rate=5, visitors=50, history_s=1500)
+    now_s = now[0] // 1000
+
+    def bring(first_s: int) -> list[Batch]:
+        part = DemoPartition(shop, first_s, now_s - 1500, Metronome(1000))
+        return [batch for _ in range(9) for batch in part.next_batch()]
+
+    whole = bring(now_s - 1500)
+    records = [record for second in range(now_s - 1500, now_s) for record in shop.second(second)]
+    assert [record for batch in whole for record in batch.data] == records
+    assert [batch.start for batch in whole[1:]] == [batch.end for batch in whole[:-1]]
+    assert whole[-1].logged_ms == now_s * 1000
+    resumed = bring(now_s - 10)
+    assert resumed[0].start == (now_s - 10) << 24
+    assert [r for b in resumed for r in b.data] == [
+        r for s in range(now_s - 10, now_s) for r in shop.second(s)
+    ]
+    # After a long pause the first batch spans it, and brings no more than the history.
+    late = bring(now_s - 99_999)
+    assert late[0].start == (now_s - 99_999) << 24
+    assert [record for batch in late for record in batch.data] == records
+
+
+def test_a_marker_comes_once_per_interval() -> None:
+    metronome = Metronome(500)
+    given = [metronome.marker(at_ms, finite=False) for at_ms in (1000, 1200, 1499, 1500, 2600)]
+    assert [mark and mark.number for mark in given] == [2, None, None, 3, 5]
+    assert metronome.next_ms() == 3000
