@@ -35,11 +35,10 @@ class Lines:
     def _chunk(self, number: int) -> Ints:
         """Return where the lines of a chunk begin, and where the last one ends; bytes into the block."""
         if number not in self._starts:
-            offset, end = [*self._offset, len(self.data)][number : number + 2]
+            offset, end = (*self._offset[number : number + 2], len(self.data))[:2]
             assert isinstance(self.data, bytes)
-            text = np.frombuffer(self.data, np.uint8, end - offset, offset)
-            newlines = np.flatnonzero(text == ord("\n")) + 1
-            self._starts[number] = np.concatenate(([0], newlines, [end - offset])) + offset
+            lengths = [len(line) + 1 for line in self.data[offset:end].split(b"\n")]
+            self._starts[number] = np.cumsum([offset, *lengths])
         return self._starts[number]
 
     def record(self, index: int) -> bytes:
@@ -52,7 +51,10 @@ class Lines:
 
     def position(self, index: int) -> int:
         """Return the source position of one record."""
-        return int(self.positions(np.array([index]))[0])
+        if isinstance(self.data, list):
+            return self.start + index if self._positions is None else self._positions[index]
+        number = bisect_right(self._first, index) - 1
+        return self.start + int(self._chunk(number)[index - self._first[number]])
 
     def positions(self, index: Ints) -> Ints:
         """Return the source positions of records, int64."""

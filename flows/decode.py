@@ -70,6 +70,17 @@ class _Reading:
         self.rows.extend(range(first, first + len(records)))
         return True
 
+    def read_parts(self, first: int, records: list[bytes]) -> None:
+        """Halve a chunk until what needs judging stands alone."""
+        if len(records) == 1:
+            if records[0].strip() or isinstance(self.lines.data, list):
+                self.judge(first, records[0])
+            return
+        middle = len(records) // 2
+        for start, part in ((first, records[:middle]), (first + middle, records[middle:])):
+            if not self.read(start, part, part):
+                self.read_parts(start, part)
+
     def judge(self, row: int, record: bytes) -> None:
         """Decode one record with care: a click, several (column shape), or a reason."""
         try:
@@ -99,9 +110,7 @@ def decode(batch: Batch, *, mask_ip: bool = False) -> Clicks:
     reading = _Reading(batch)
     for first, records, texts in _chunks(reading.lines):
         if not reading.read(first, records, texts):
-            for row, record in enumerate(records, first):
-                if record.strip() or isinstance(batch.data, list):
-                    reading.judge(row, record)
+            reading.read_parts(first, records)
     reading.rejected.sort(key=lambda rejection: rejection.position)
     return _columns(batch, reading, mask_ip=mask_ip)
 

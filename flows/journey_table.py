@@ -47,9 +47,12 @@ class Person(NamedTuple):
     to_age: float
 
 
-class Seen(NamedTuple):
-    """A journey so far: its first click's category, and the products of its steps, the first one first."""
+@dataclass(slots=True)
+class Progress:
+    """A visitor on a journey: where, since which first click, by which products (the first one first)."""
 
+    state: str
+    first_ns: int
     category: str
     products: list[str | None]
 
@@ -67,7 +70,9 @@ class Step:
     who: Sequence[Person]
     to: str
 
-    def fits(self, category: str, product: str | None, gender: str, age: float, seen: Seen | None) -> bool:
+    def fits(
+        self, category: str, product: str | None, gender: str, age: float, seen: Progress | None
+    ) -> bool:
         """Return whether a click takes this step; `seen` is None in `init`."""
         return (
             (
@@ -78,7 +83,7 @@ class Step:
             and (not self.who or any(p.gender == gender and p.from_age <= age <= p.to_age for p in self.who))
         )
 
-    def _fits_product(self, product: str | None, seen: Seen | None) -> bool:
+    def _fits_product(self, product: str | None, seen: Progress | None) -> bool:
         if self.product == ANY or seen is None:
             return True
         if self.product == NEW:
@@ -112,14 +117,10 @@ class Journey:
     offers: Mapping[str, str]
     steps: Sequence[Step]
 
-    def next_state(
-        self, state: str, category: str, product: str | None, gender: str, age: float, seen: Seen | None
-    ) -> str:
-        """Return the state to which a click leads from `state`."""
-        for step in self.steps:
-            if step.state == state and step.fits(category, product, gender, age, seen):
-                return step.to
-        return INIT
+    def by_state(self) -> dict[str, list[Step]]:
+        """Return the rows that leave each state, in order."""
+        states = {step.state for step in self.steps}
+        return {state: [step for step in self.steps if step.state == state] for state in states}
 
     def offer(self, gender: str) -> str | None:
         """Return the offer for a visitor, None if there is none for them."""

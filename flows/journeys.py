@@ -7,14 +7,14 @@ begin one, are looked at one by one, in the order of their arrival. The table is
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from flows.columns import UNKNOWN, Ints
 from flows.items import Entry
-from flows.journey_table import INIT, JOURNEYS, OFFER, Journey, Seen
+from flows.journey_table import INIT, JOURNEYS, OFFER, Journey, Progress
 from flows.outbox import Outbox, Receipts
 from flows.split import ShardClicks
 from flows.table import Table
@@ -25,7 +25,7 @@ FORGET_NS = 1800 * 10**9
 class _Click(NamedTuple):
     slot: int
     time_ns: int
-    position: int
+    row: int
     sub: int
     user: str
     product: str | None
@@ -33,16 +33,6 @@ class _Click(NamedTuple):
     category: str
     gender: str
     age: float
-
-
-@dataclass(slots=True)
-class _Progress:
-    """A visitor on a journey: where, since which first click, by which products."""
-
-    state: str
-    first_ns: int
-    category: str
-    products: list[str | None]
 
 
 class Journeys:
@@ -54,9 +44,10 @@ class Journeys:
 
     def __init__(self, receipts: Receipts | None = None, journeys: Sequence[Journey] = JOURNEYS) -> None:
         self._journeys = journeys
+        self._rows = [journey.by_state() for journey in journeys]
         self._outbox = Outbox(receipts or Receipts())
         self._table = Table(last_ns=np.int64, product=np.uint64)
-        self._on: dict[tuple[int, int], _Progress] = {}
+        self._on: dict[tuple[int, int], Progress] = {}
         self._busy: Ints = np.zeros(0, bool)
         self._changed: set[tuple[int, int]] = set()
 
@@ -73,8 +64,7 @@ class Journeys:
         one_by_one = followed[item.slot] & counted
         self._table.touch(item.slot[counted])
         self._pass_by(item, np.flatnonzero(counted & ~one_by_one))
-        for click in _clicks(item, np.flatnonzero(one_by_one)):
-            self._follow(click, item)
+        self._follow_all(item, np.flatnonzero(one_by_one))
 
     def _reserve(self, slots: int) -> None:
         self._table.reserve(slots)
@@ -103,16 +93,27 @@ class Journeys:
         self._table["product"][slot] = item.columns["product_hash"][rows]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
-    def _follow(self, click: _Click, item: ShardClicks) -> None:
-        last_ns, product = self._table["last_ns"], self._table["product"]
-        if click.time_ns - int(last_ns[click.slot]) > FORGET_NS:
+    def _follow_all(self, item: ShardClicks, rows: Ints) -> None:
+        slots = np.unique(item.slot[rows])
+        columns = self._table["last_ns"], self._table["product"]
+        # Plain numbers for the while: numpy's are slow one by one.
+        last = {
+            slot: at for slot, *at in zip(slots.tolist(), *(c[slots].tolist() for c in columns), strict=True)
+        }
+        for click in _clicks(item, rows):
+            self._follow(click, last[click.slot], item)
+        for column, values in zip(columns, zip(*last.values(), strict=True), strict=False):
+            column[slots] = values
+
+    def _follow(self, click: _Click, last: list[int], item: ShardClicks) -> None:
+        """Follow one click; `last` is the visitor's newest time and last product before and after it."""
+        last_ns, product = last
+        if click.time_ns - last_ns > FORGET_NS:
             self._leave_all(click.slot)
-            product[click.slot] = 0
-        refresh = click.product_hash != 0 and click.product_hash == int(product[click.slot])
-        last_ns[click.slot] = max(click.time_ns, int(last_ns[click.slot]))
-        product[click.slot] = click.product_hash
-        if not refresh:
-            self._outbox.begin(item.header.source, item.shard, click.position, click.sub)
+            product = 0
+        last[:] = max(click.time_ns, last_ns), click.product_hash
+        if click.product_hash == 0 or click.product_hash != product:
+            self._outbox.begin(item, click.row, click.sub)
             for number, journey in enumerate(self._journeys):
                 self._step(number, journey, click)
 
@@ -122,8 +123,9 @@ class Journeys:
         if progress and click.time_ns - progress.first_ns >= journey.limit_s * 10**9:
             to = INIT
         else:
-            seen = Seen(progress.category, progress.products) if progress else None
-            to = journey.next_state(state, click.category, click.product, click.gender, click.age, seen)
+            about = click.category, click.product, click.gender, click.age, progress
+            fitting = (step.to for step in self._rows[number][state] if step.fits(*about))
+            to = next(fitting, INIT)
         if to == state:
             return
         self._log(
@@ -133,19 +135,21 @@ class Journeys:
             self._offer(journey, click)
         self._move(number, click, progress, to)
 
-    def _move(self, number: int, click: _Click, progress: _Progress | None, to: str) -> None:
+    def _move(self, number: int, click: _Click, progress: Progress | None, to: str) -> None:
         key = click.slot, number
         if to in (INIT, OFFER):
             self._on.pop(key, None)
         elif progress is None:
-            self._on[key] = _Progress(to, click.time_ns, click.category, [click.product])
+            self._on[key] = Progress(to, click.time_ns, click.category, [click.product])
         else:
             progress.state = to
             progress.products.append(click.product)
         self._changed.add(key)
-        self._busy[click.slot] = any((click.slot, n) in self._on for n in range(len(self._journeys)))
+        self._busy[click.slot] = any((click.slot, n) in self._on for n, _ in enumerate(self._journeys))
 
     def _leave_all(self, slot: int) -> None:
+        if not self._busy[slot]:
+            return
         for number in range(len(self._journeys)):
             if self._on.pop((slot, number), None):
                 self._changed.add((slot, number))
@@ -193,7 +197,7 @@ class Journeys:
             if progress is None or number >= len(self._journeys):
                 self._on.pop((slot, number), None)
             else:
-                self._on[slot, number] = _Progress(*progress)
+                self._on[slot, number] = Progress(*progress)
         self._busy[:] = False
         self._busy[[slot for slot, _ in self._on]] = True
         self._outbox.load(part["outbox"])
@@ -217,7 +221,7 @@ def _clicks(item: ShardClicks, rows: Ints) -> list[_Click]:
         for click in zip(
             item.slot[rows].tolist(),
             item.time_ns[rows].tolist(),
-            item.lines.positions(records).tolist(),
+            records.tolist(),
             (rows - np.searchsorted(item.row, records)).tolist(),
             columns["visitor"][rows].tolist(),
             values["product"],

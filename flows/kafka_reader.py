@@ -23,7 +23,7 @@ from flows.stopping import stop_requested
 BATCH_RECORDS = 10_000
 BUFFER_BYTES = 1 << 25
 
-_ANSWER_S, _AGAIN_S = 5.0, 0.2
+_ANSWER_S, _AGAIN_S = 3.0, 0.2
 _PROBE_S, _PROBE_EVERY_S = 0.2, 1.0
 _POLL_EVERY_S = 0.004
 _BUSY_RECORDS = 500
@@ -262,7 +262,7 @@ class Reader:
         code, text, where = error.code(), _one_line(error.str()), f"Kafka at {self._brokers}"
         if code in _UNKNOWN:
             fail(f"{where} has no topic {self._topic!r}: create it, or correct CLICKS_SOURCE")
-        if code in _LOGIN:
+        if code in _LOGIN and "transport failure" not in text:
             fail(f"{where} refuses the login: {text}: correct KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_...")
         if code == KafkaError._SSL and not self._met:
             fail(f"{where}: no TLS: {text}: correct KAFKA_SECURITY_PROTOCOL and KAFKA_SSL_...")

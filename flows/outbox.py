@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from flows.items import Entry, StreamName
+from flows.split import ShardClicks
 
 # As many as the streams keep: older ones would be trimmed on arrival.
 _KEPT_LOGS = 1000
@@ -35,16 +36,19 @@ class Outbox:
         self._receipts = receipts
         self._unsent: list[Entry] = []
         self._unwritten: list[Entry] = []
-        self._lane = self._position = ""
-        self._number = 0
+        self._item: ShardClicks | None = None
+        self._row = self._sub = self._number = 0
 
-    def begin(self, source: str, shard: int, position: int, sub: int) -> None:
-        """From here on entries are of the click at `position` of `source`, the `sub`-th there."""
-        self._lane, self._position, self._number = f"{source}/{shard}", f"{position:020d}-{sub:06d}", 0
+    def begin(self, item: ShardClicks, row: int, sub: int) -> None:
+        """From here on entries are of the `sub`-th click of record `row` of `item`."""
+        self._item, self._row, self._sub, self._number = item, row, sub, 0
 
     def add(self, stream: StreamName, fields: dict[str, str]) -> None:
         """Put an entry in."""
-        entry = Entry(stream, self._lane, f"{self._position}-{self._number:03d}", fields)
+        assert self._item is not None
+        item, position = self._item, self._item.lines.position(self._row)
+        ordinal = f"{position:020d}-{self._sub:06d}-{self._number:03d}"
+        entry = Entry(stream, f"{item.header.source}/{item.shard}", ordinal, fields)
         self._number += 1
         self._unsent.append(entry)
         self._unwritten.append(entry)

@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from random import Random
@@ -14,12 +14,16 @@ from typing import Any
 
 import redis
 
+from flows.state import DamagedError, read_header, shard_path
 from tests import faults, logs
 from tests.faults import Faults
 from tests.oracle import recompute
 from tests.published import assert_same, published
+from tests.servers import wait_until
 
 END_S = 60.0
+LONGEST_S = 0.6
+SLOW = Faults()
 
 
 @dataclass
@@ -49,7 +53,7 @@ class CrashedFlow:
         """Where the state is."""
         return self.folder / "state"
 
-    def start(self, made_to_fail: Faults = Faults()) -> BaseProcess:
+    def start(self, made_to_fail: Faults = SLOW) -> BaseProcess:
         """Start the flow; the process is to be given to `end`."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tests.faults"])
@@ -77,11 +81,11 @@ class CrashedFlow:
         assert process.exitcode is not None
         return process.exitcode
 
-    def run(self, made_to_fail: Faults = Faults()) -> int:
+    def run(self, made_to_fail: Faults = SLOW) -> int:
         """Run until the flow ends; returns its exit status."""
         return self.end(self.start(made_to_fail))
 
-    def run_for(self, seconds: float, made_to_fail: Faults = Faults()) -> bool:
+    def run_for(self, seconds: float, made_to_fail: Faults = SLOW) -> bool:
         """Run for a while, then kill with SIGKILL; returns False if the flow had ended before."""
         process = self.start(made_to_fail)
         process.join(seconds)
@@ -91,6 +95,14 @@ class CrashedFlow:
         status = self.end(process)
         assert status in (0, -signal.SIGKILL), self.output
         return status != 0
+
+    def applied(self) -> int:
+        """Return the smallest position that a shard on disk has applied; 0 if one has none."""
+        try:
+            headers = [read_header(shard_path(self.state, number)) for number in range(self.shards)]
+        except DamagedError:  # just being made
+            return 0
+        return min(header.positions.get(f"file:{self.log}", 0) for header in headers)
 
     def published(self) -> dict[str, Any]:
         """Return what Redis holds."""
@@ -104,9 +116,15 @@ class CrashedFlow:
         assert_same(self.published(), expected, f"file:{self.log}")
 
 
-def kill_at_random(flow: CrashedFlow, kills: int, rng: Random, longest_s: float = 0.6) -> int:
-    """Kill the flow `kills` times, each at a random moment within `longest_s`; returns how many it lived to."""
+def kill_at_random(flow: CrashedFlow, kills: int, rng: Random, made_to_fail: Faults = SLOW) -> int:
+    """Kill the flow `kills` times, each at a random moment; returns how often it had not ended before."""
     done = 0
-    while done < kills and flow.run_for(rng.uniform(0.01, longest_s)):
+    while done < kills and flow.run_for(rng.uniform(0.01, LONGEST_S), made_to_fail):
         done += 1
     return done
+
+
+def await_progress(flow: CrashedFlow, process: BaseProcess) -> None:
+    """Wait until a run has written more state."""
+    begun = flow.applied()
+    wait_until(lambda: not process.is_alive() or flow.applied() > begun, "the flow writes state", END_S)

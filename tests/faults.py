@@ -11,17 +11,33 @@ import runpy
 import signal
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import bytewax._bytewax
 import pandas as pd
+import pytest
 
-from flows import board, categories, decode, devices, latest, pages, redis_sink, sessions, sources, state, windowed
+from flows import (
+    board,
+    categories,
+    decode,
+    devices,
+    latest,
+    pages,
+    redis_sink,
+    sessions,
+    sources,
+    state,
+    windowed,
+)
 from flows.items import Batch
 from flows.state import Shard
+from tests.mutants import MUTANTS
 
 # Imported here, before the fork, so that a child starts at once; flows.clicks itself reads the environment.
 PRELOADED = (board, categories, decode, devices, latest, pages, redis_sink, sessions, windowed, pd)
@@ -56,36 +72,35 @@ def run(environment: dict[str, str], arguments: list[str], faults: Faults, log: 
 
 
 def _apply(faults: Faults) -> None:
-    sources.BLOCK_BYTES = faults.block_bytes
-    state._SLACK_BYTES = faults.slack_bytes
-    _pause_after_batches(faults.pause_s)
-    _shorten_epochs(faults.epoch_ms)
+    patch = pytest.MonkeyPatch()
+    patch.setattr(sources, "BLOCK_BYTES", faults.block_bytes)
+    patch.setattr(state, "_SLACK_BYTES", faults.slack_bytes)
+    _pause_after_batches(patch, faults.pause_s)
+    _shorten_epochs(patch, faults.epoch_ms)
     if faults.mutant is not None:
-        from tests.mutants import MUTANTS
-
-        MUTANTS[faults.mutant]()
+        MUTANTS[faults.mutant](patch)
     if faults.kill_at is not None:
-        KILL_POINTS[faults.kill_at[0]](faults.kill_at[1])
+        KILL_POINTS[faults.kill_at[0]](patch, faults.kill_at[1])
 
 
-def _pause_after_batches(pause_s: float) -> None:
+def _pause_after_batches(patch: pytest.MonkeyPatch, pause_s: float) -> None:
     next_batch = sources.FilePartition.next_batch
 
     def slow(partition: sources.FilePartition) -> Iterable[Batch]:
         time.sleep(pause_s)
         return next_batch(partition)
 
-    sources.FilePartition.next_batch = slow  # type: ignore[method-assign]
+    patch.setattr(sources.FilePartition, "next_batch", slow)
 
 
-def _shorten_epochs(epoch_ms: int) -> None:
+def _shorten_epochs(patch: pytest.MonkeyPatch, epoch_ms: int) -> None:
     """Let `-s`, which takes whole seconds, mean `epoch_ms`."""
-    cli_main = bytewax._bytewax.cli_main
+    cli_main: Any = bytewax._bytewax.cli_main
 
     def run_faster(*, epoch_interval: timedelta, **options: Any) -> None:
         cli_main(**options, epoch_interval=timedelta(milliseconds=epoch_ms))
 
-    bytewax._bytewax.cli_main = run_faster
+    patch.setattr(bytewax._bytewax, "cli_main", run_faster)
 
 
 # Named points
@@ -95,48 +110,39 @@ def _kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-def _around_write(*, before: Callable[[int, int], bool], after: Callable[[int, int], bool]) -> None:
-    """Kill before (after) a shard's write if `before` (`after`) says so of its count and its shard."""
-    write = Shard._write
-    writes = 0
+def _at_write(patch: pytest.MonkeyPatch, *, due: Callable[[Shard], bool], first: bool) -> None:
+    """Kill at the write of a shard for which `due` is true, before it if `first`, else after it."""
+    write: Callable[..., None] = Shard._write
 
-    def counted(shard: Shard, *args: Any) -> None:
-        nonlocal writes
-        writes += 1
-        if before(writes, shard.number):
+    def killing(shard: Shard, *args: Any) -> None:
+        kill = due(shard)
+        if kill and first:
             _kill()
         write(shard, *args)
-        if after(writes, shard.number):
+        if kill:
             _kill()
 
-    Shard._write = counted  # type: ignore[method-assign]
+    patch.setattr(Shard, "_write", killing)
 
 
-def _never(writes: int, shard: int) -> bool:
-    return False
+def _nth(number: int) -> Callable[[Shard], bool]:
+    writes = count(1)
+    return lambda shard: next(writes) == number
 
 
-def _before_write(nth: int) -> None:
-    _around_write(before=lambda writes, _: writes == nth, after=_never)
+def _ahead(number: int) -> Callable[[Shard], bool]:
+    """Return whether this is a shard's write number `number` in this run, and none before it."""
+    writes: Counter[int] = Counter()
+
+    def due(shard: Shard) -> bool:
+        writes[shard.number] += 1
+        return writes[shard.number] == number
+
+    return due
 
 
-def _after_write(nth: int) -> None:
-    _around_write(before=_never, after=lambda writes, _: writes == nth)
-
-
-def _between_shards(nth: int) -> None:
-    """Kill when the first shard has written its `nth` epoch and another has not."""
-    epochs: dict[int, int] = {}
-
-    def torn(_: int, shard: int) -> bool:
-        epochs[shard] = epochs.get(shard, 0) + 1
-        return max(epochs.values()) >= nth and epochs[shard] > min(epochs.get(other, 0) for other in (0, 1))
-
-    _around_write(before=_never, after=torn)
-
-
-KILL_POINTS: dict[str, Callable[[int], None]] = {
-    "before the write": _before_write,
-    "after the write": _after_write,
-    "between two shards' writes": _between_shards,
+KILL_POINTS: dict[str, Callable[[pytest.MonkeyPatch, int], None]] = {
+    "before the write": lambda patch, nth: _at_write(patch, due=_nth(nth), first=True),
+    "after the write": lambda patch, nth: _at_write(patch, due=_nth(nth), first=False),
+    "between two shards' writes": lambda patch, nth: _at_write(patch, due=_ahead(nth), first=False),
 }

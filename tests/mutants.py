@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import time
 from collections.abc import Callable
+from itertools import count
 from typing import Any
 
+import numpy as np
 import pytest
 
-from flows import sources
+from flows import redis_sink, sources
 from flows.admission import Admission, Directory
+from flows.items import StreamName
 from flows.packing import encode
 from flows.ring import Ring
 from flows.sessions import Sessions
 from flows.slices import Slices
+from flows.split import ShardClicks
 from flows.state import Shard, State
 from flows.table import Table
 from flows.totals import Totals
@@ -25,11 +32,10 @@ def clicks_applied_are_not_skipped(patch: Patch) -> None:
 
 
 def half_applied_batches_are_skipped_whole(patch: Patch) -> None:
-    unapplied = Admission._unapplied
-
-    def skip(item: Any, applied: int) -> Any:
-        item.header.end = applied
-        return unapplied(item, applied)
+    def skip(item: ShardClicks, applied: int) -> ShardClicks:
+        kept = item.take(np.empty(0, np.int64))
+        kept.rejected, kept.newest = [], []
+        return kept
 
     patch.setattr(Admission, "_unapplied", staticmethod(skip))
 
@@ -200,15 +206,26 @@ def the_newest_sessions_are_not_found_again(patch: Patch) -> None:
 
 
 def rejected_records_are_not_sent_again(patch: Patch) -> None:
+    """And Redis is slow, so that some are on their way when the flow is killed."""
+    write = redis_sink._Writer._write_entries
+
+    def late(writer: redis_sink._Writer, stream: StreamName) -> None:
+        time.sleep(0.1)
+        write(writer, stream)
+
+    patch.setattr(redis_sink._Writer, "_write_entries", late)
     load = Totals.load
     patch.setattr(Totals, "load", lambda totals, part: load(totals, part | {"rejected": []}))
 
 
-def writes_are_not_atomic(patch: Patch) -> None:
-    """Positions come first, in a write of their own."""
+def positions_are_written_before_state(patch: Patch) -> None:
+    """Killed in between."""
+    writes = count(1)
 
     def ahead(shard: Shard, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
         shard._db.put(b"position", encode({"epoch": shard._epoch + 1, **position}))
+        if next(writes) == 15:
+            os.kill(os.getpid(), signal.SIGKILL)
 
     _write(patch, ahead)
 
@@ -237,6 +254,6 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
         visitors_are_not_numbered_again,
         the_newest_sessions_are_not_found_again,
         rejected_records_are_not_sent_again,
-        writes_are_not_atomic,
+        positions_are_written_before_state,
     )
 }

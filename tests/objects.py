@@ -17,7 +17,7 @@ class ObjectStore:
     def __init__(self) -> None:
         self.objects: dict[str, tuple[bytes, str]] = {}
         self.lock = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._server = _Server(("127.0.0.1", 0), _handler(self))
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 
@@ -39,6 +39,11 @@ class ObjectStore:
         self._thread.join()
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """Say nothing of clients that were killed."""
+
+
 def _handler(store: ObjectStore) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -55,7 +60,7 @@ def _handler(store: ObjectStore) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(body)
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             query = parse_qs(urlsplit(self.path).query, keep_blank_values=True)
             if "list-type" in query:
                 self._list(query.get("prefix", [""])[0], query.get("delimiter", [""])[0])
@@ -64,14 +69,10 @@ def _handler(store: ObjectStore) -> type[BaseHTTPRequestHandler]:
                 found = store.objects.get(self._key())
             if found is None:
                 self._reply(404, b"<Error><Code>NoSuchKey</Code></Error>")
-            elif "Range" in self.headers:
-                first, _, last = self.headers["Range"].removeprefix("bytes=").partition("-")
-                print("RANGE", self.headers["Range"])
-                self._reply(206, found[0][int(first) : int(last) + 1 if last else None], found[1])
             else:
                 self._reply(200, found[0], found[1])
 
-        def do_HEAD(self) -> None:  # noqa: N802
+        def do_HEAD(self) -> None:
             with store.lock:
                 found = store.objects.get(self._key())
             if found is None:
@@ -79,7 +80,7 @@ def _handler(store: ObjectStore) -> type[BaseHTTPRequestHandler]:
             else:
                 self._reply(200, b"", found[1], len(found[0]))
 
-        def do_PUT(self) -> None:  # noqa: N802
+        def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             tag = f'"{hashlib.md5(body).hexdigest()}"'
             with store.lock:
@@ -93,14 +94,10 @@ def _handler(store: ObjectStore) -> type[BaseHTTPRequestHandler]:
                     store.objects[self._key()] = body, tag
             self._reply(status, tag=tag if status == 200 else "")
 
-        def do_DELETE(self) -> None:  # noqa: N802
+        def do_DELETE(self) -> None:
             with store.lock:
                 store.objects.pop(self._key(), None)
             self._reply(204)
-
-        def do_POST(self) -> None:  # noqa: N802
-            print("POST", self.path, dict(self.headers), self.rfile.read(int(self.headers["Content-Length"])))
-            self._reply(501)
 
         def _list(self, prefix: str, delimiter: str) -> None:
             with store.lock:
@@ -118,11 +115,16 @@ def _handler(store: ObjectStore) -> type[BaseHTTPRequestHandler]:
                 f"<ETag>{escape(found[key][1])}</ETag><Size>{len(found[key][0])}</Size></Contents>"
                 for key in keys
             )
-            prefixes = "".join(f"<CommonPrefixes><Prefix>{escape(f)}</Prefix></CommonPrefixes>" for f in sorted(folders))
-            self._reply(200, f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}{prefixes}</ListBucketResult>".encode())
+            prefixes = "".join(
+                f"<CommonPrefixes><Prefix>{escape(f)}</Prefix></CommonPrefixes>" for f in sorted(folders)
+            )
+            self._reply(
+                200,
+                f"<ListBucketResult><IsTruncated>false</IsTruncated>{contents}{prefixes}</ListBucketResult>".encode(),
+            )
 
         def log_message(self, *_: object) -> None:
             pass
-            #print(_)
+            # print(_)
 
     return Handler
