@@ -195,7 +195,9 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
             positions += range(first, first + len(second))
             records += second
             self._next_s += 1
-        marker = self._metronome.marker(at_ms, finite=False)
+        # Caught up, nothing is left to read; how many clicks the rest of the past holds is not known.
+        lag = 0 if self._next_s >= at_ms // 1000 else None
+        marker = self._metronome.marker(at_ms, finite=False, lag=lag)
         if self._next_s == start_s and marker is None:
             return []
         return [

@@ -444,7 +444,7 @@ def test_time_begins_in_2000(time: int | str, found: list[str]) -> None:
 def test_brackets_in_text_are_no_depth_and_lone_surrogates_are_no_json() -> None:
     good = click("a", "12:00:00", title='[\\"{' * 1000)
     assert reasons(good, click("a", "12:00:00", nested=json.loads("[" * 40 + "]" * 40))) == []
-    halves = [{"title": "\ud800"}, {"note": [{"\udfff": 1}]}]
+    halves: list[dict[str, Any]] = [{"title": "\ud800"}, {"note": [{"\udfff": 1}]}]
     assert reasons(*(click("a", "12:00:00", **half) for half in halves)) == ["not_json", "not_json"]
     assert reasons(click("\U0001f6cd", "12:00:00")) == []
 

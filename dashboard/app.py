@@ -1,0 +1,72 @@
+"""The live page: `streamlit run dashboard/app.py`. Reads a board from Redis each second and draws it."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from zoneinfo import ZoneInfo, available_timezones
+
+import streamlit as st
+
+HERE = Path(__file__).resolve().parent
+if str(HERE.parent) not in sys.path:  # Streamlit puts only this file's folder on the path
+    sys.path.insert(0, str(HERE.parent))
+
+from dashboard import header, panels  # noqa: E402
+from dashboard.board import BoardError, Reader  # noqa: E402
+from dashboard.figures import Board, Figures  # noqa: E402
+from dashboard.health import Watch  # noqa: E402
+from flows.settings import EMBEDDED_URL, Settings, SettingsError  # noqa: E402
+
+REFRESH_S = 1.0
+
+
+def main() -> None:
+    """Draw the page once; after that only `live` runs, once a second."""
+    st.set_page_config(page_title="Clicks", layout="wide", page_icon=(HERE / "icon.svg").read_text())
+    st.html(HERE / "style.css")
+    title, choice = st.columns([4, 1], vertical_alignment="bottom")
+    title.html("<h1>Clicks</h1>")
+    with choice:
+        zone = st.selectbox("Time zone", _zones(), key="zone", bind="query-params")
+    live(ZoneInfo(zone or "UTC"))
+
+
+def _zones() -> list[str]:
+    """UTC, the browser's own zone, then all others."""
+    own = [name for name in (st.context.timezone,) if name in available_timezones() and name != "UTC"]
+    return ["UTC", *own, *sorted(available_timezones() - {"UTC", *own})]
+
+
+@st.fragment(run_every=REFRESH_S)
+def live(zone: ZoneInfo) -> None:
+    """Read Redis once and draw everything that changes, all in `zone`."""
+    watch: Watch = st.session_state.setdefault("watch", Watch())
+    watch.see(_read(), time.monotonic() * 1000)
+    now_ms, ticks_ms = time.time() * 1000, time.monotonic() * 1000
+    state = watch.state(now_ms, ticks_ms)
+    st.html(header.verdict(state, watch, zone, now_ms))
+    st.html(header.freshness(state, watch, zone, now_ms))
+    board = watch.board
+    ended_ms = board.as_of_ms if board and board.ended else None
+    with st.container(key="figures"):
+        panels.draw(board or Figures(), zone, ended_ms or now_ms)
+
+
+def _read() -> Board | BoardError | None:
+    try:
+        return _reader().read()
+    except BoardError as error:
+        return error
+    except SettingsError as error:
+        return BoardError(str(error))
+
+
+@st.cache_resource(show_spinner=False)
+def _reader() -> Reader:
+    return Reader(Settings.from_env().redis_url or EMBEDDED_URL)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""The head of the page: how far to trust the figures, and how fresh they are."""
+
+from __future__ import annotations
+
+import html
+import re
+from zoneinfo import ZoneInfo
+
+from dashboard.figures import Board, Figures
+from dashboard.health import State, Watch, silent_since_ms
+from dashboard.wording import ago, at, clock, hint, number, rate, safe
+
+
+def verdict(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
+    """Say the state in a word and a sentence; the text stays the same while the state does: no flicker."""
+    kind = "trusted" if state.trusted else "untrusted greyed" if watch.board else "untrusted"
+    return (
+        f'<div class="verdict {kind}" data-state="{state.name.lower()}" role="status">'
+        f"<strong>{state.value}</strong><span>{_sentence(state, watch, zone, now_ms)}</span></div>"
+    )
+
+
+def _sentence(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
+    board = watch.board
+    if state is State.WAITING:
+        return (
+            "Redis answers, but no board is published yet. Start the flow: python -m bytewax.run flows.clicks"
+        )
+    if watch.error:
+        kept = " The greyed figures are the last ones read." if board else ""
+        return f"{safe(str(watch.error))}{kept}"
+    assert board is not None
+    as_of = clock(board.as_of_ms, zone, now_ms)
+    if state is State.STALE:
+        since = clock(board.published_at_ms, zone, now_ms)
+        return f"The flow has published nothing since {since}. The greyed figures are of {as_of}."
+    if state is State.SOURCE_STALE:
+        since = clock(silent_since_ms(board), zone, now_ms)
+        return f"No click since {since}, and the source does not answer the flow."
+    if state is State.ENDED:
+        return f"The flow has read its whole log. The figures are final, as of {as_of}."
+    if state is State.BEHIND:
+        return (
+            "The flow is still reading older clicks: the figures are true for their as-of time, not for now."
+        )
+    if state is State.SILENT:
+        since = clock(silent_since_ms(board), zone, now_ms)
+        return f"No click since {since}: a quiet spell, or a source that gets none."
+    return "All figures on this page are of one moment."
+
+
+def freshness(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
+    """Write the status line: as-of time and age, clicks per second, lag, and what was set aside and why."""
+    board = watch.board or Figures()
+    as_of_ms = board.as_of_ms if isinstance(board, Board) else None
+    when = zone.key if as_of_ms is None else f"{at(as_of_ms, zone).tzname()}, {ago(now_ms - as_of_ms)}"
+    lag = board.lag if state.trusted else None
+    total = f"{number(board.clicks_total)} in all" if board.clicks_total is not None else "total unknown"
+    facts = [
+        ("as_of", "As of", clock(as_of_ms, zone, now_ms), when),
+        (
+            "rate",
+            "Clicks per second",
+            rate(watch.clicks_per_s(state)),
+            total,
+        ),
+        ("lag", "Lag", "unknown" if lag is None else number(lag), "clicks not read yet"),
+        ("rejected", "Rejected", number(board.rejected_total), _reasons(board)),
+        ("late", "Late", number(board.late_total), "older than every window"),
+    ]
+    if board.entries_dropped_total:
+        facts.append(
+            ("dropped", "Log entries lost", number(board.entries_dropped_total), "while Redis was away")
+        )
+    cells = "".join(
+        f'<div><dt>{label}</dt><dd><span data-figure="{key}">{value}</span>'
+        f'<small title="{hint(plain)}">{note}</small></dd></div>'
+        for key, label, value, note in facts
+        for plain in [html.unescape(_TAGS.sub("", note))]
+    )
+    # A new node each time starts the style sheet's clock anew: it tells when no refresh has come for 5 s.
+    pulse = f'<div class="pulse" data-at="{now_ms:.0f}">No answer from the dashboard\'s own server</div>'
+    return f'<dl class="fresh">{cells}</dl>{pulse}'
+
+
+_TAGS = re.compile(r"<[^>]*>")
+
+
+def _reasons(board: Figures) -> str:
+    if board.rejected_total is None:
+        return "reasons unknown"
+    counts = sorted(board.rejected_reasons.items(), key=lambda item: (-item[1], item[0]))
+    return (
+        ", ".join(f"{number(count)} {safe(reason.replace('_', ' '))}" for reason, count in counts if count)
+        or "no record refused"
+    )

@@ -1,0 +1,111 @@
+"""How far the figures can be trusted: the state of the page, judged from boards and clocks alone."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from enum import Enum
+
+from dashboard.board import BoardError, UnreachableError
+from dashboard.figures import Board
+
+STALE_AFTER_MS = 3000
+STALE_AFTER_INTERVALS = 3
+BEHIND_AFTER_MS = 60_000
+SILENT_AFTER_MS = 4000
+SILENT_AFTER_GAPS = 20  # of a Poisson stream of clicks, one gap in half a billion is as long as 20 mean gaps
+RATE_BOARDS = 10
+
+
+class State(Enum):
+    """What the page says of itself; the value is the word on the page."""
+
+    LIVE = "Live"
+    SILENT = "No clicks"
+    BEHIND = "Catching up"
+    ENDED = "Log ended"
+    WAITING = "Waiting"
+    STALE = "Stale"
+    SOURCE_STALE = "Stale source"
+    UNREACHABLE = "Cannot reach Redis"
+    UNREADABLE = "Cannot read the board"
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the figures stand as they are; if not, they are greyed."""
+        return self in (State.LIVE, State.SILENT, State.BEHIND, State.ENDED)
+
+
+@dataclass
+class Watch:
+    """What one viewer's session remembers of the boards it saw. Clocks are milliseconds."""
+
+    board: Board | None = None
+    error: BoardError | None = None
+    lag_seen: bool = False
+    _changed_ms: float = 0.0
+    _totals: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_BOARDS + 1))
+
+    def see(self, found: Board | BoardError | None, ticks_ms: float) -> None:
+        """Take in what a read gave; `ticks_ms` is a monotonic clock. After an error the last board stays."""
+        self.error = found if isinstance(found, BoardError) else None
+        if self.error:
+            self._totals.clear()  # boards were missed: a rate over the gap would be a guess
+            return
+        assert not isinstance(found, BoardError)
+        if found is None:
+            self._totals.clear()
+        elif self.board is None or found.published_at_ms != self.board.published_at_ms:
+            self._changed_ms = ticks_ms
+            self._count(found)
+        self.board = found
+
+    def _count(self, board: Board) -> None:
+        self.lag_seen = self.lag_seen or board.lag is not None
+        if board.clicks_total is None:
+            self._totals.clear()
+            return
+        newest = (board.published_at_ms, board.clicks_total)
+        if self._totals and (newest[0] < self._totals[-1][0] or newest[1] < self._totals[-1][1]):
+            self._totals.clear()  # another flow, or one that began anew
+        self._totals.append(newest)
+
+    def clicks_per_s(self, state: State) -> float | None:
+        """Return accepted clicks per second over about the last ten boards; None if unknown."""
+        if state not in (State.LIVE, State.SILENT, State.BEHIND) or len(self._totals) < 2:
+            return None
+        (start_ms, first), (end_ms, last) = self._totals[0], self._totals[-1]
+        return (last - first) * 1000 / (end_ms - start_ms)
+
+    def state(self, now_ms: float, ticks_ms: float) -> State:
+        """Judge the board last seen at wall clock `now_ms` and monotonic clock `ticks_ms`."""
+        if self.error:
+            return State.UNREACHABLE if isinstance(self.error, UnreachableError) else State.UNREADABLE
+        board = self.board
+        if board is None:
+            return State.WAITING
+        if board.ended:
+            return State.ENDED
+        # The wall clock tells at once; ticks tell too where the flow's wall clock runs ahead of this one.
+        patience_ms = max(STALE_AFTER_MS, STALE_AFTER_INTERVALS * board.publish_every_ms)
+        if max(now_ms - board.published_at_ms, ticks_ms - self._changed_ms) > patience_ms:
+            return State.STALE
+        silent = silent_since_ms(board) is not None
+        if silent and board.lag is None and self.lag_seen:
+            return State.SOURCE_STALE  # the flow lives, but its source has stopped answering
+        if board.published_at_ms - board.as_of_ms > BEHIND_AFTER_MS:
+            return State.BEHIND
+        return State.SILENT if silent else State.LIVE
+
+
+def silent_since_ms(board: Board) -> int | None:
+    """Return the newest click's event time (epoch ms) if clicks have stopped for conspicuously long."""
+    if not board.raw or not board.minutes:
+        return None
+    newest_ms = board.raw[0].get("datetime")
+    clicks = sum(minute.clicks for minute in board.minutes)
+    if not isinstance(newest_ms, int):
+        return None
+    gap_ms = len(board.minutes) * 60_000 / max(clicks, 1)
+    silent = board.as_of_ms - newest_ms > max(SILENT_AFTER_MS, SILENT_AFTER_GAPS * gap_ms)
+    return newest_ms if silent else None

@@ -1,0 +1,192 @@
+"""The door to Redis: one round trip, typed figures, unknown kept apart from zero, no credentials anywhere."""
+
+from __future__ import annotations
+
+import json
+import time
+from io import StringIO
+
+import pandas as pd
+import pytest
+import redis
+
+from dashboard.board import BoardError, Reader, UnreachableError, UnreadableError, address
+from dashboard.figures import Figures, Minute, Page, Visitor
+from tests.dashboard.conftest import SECRET, now_ms
+from tests.dashboard.writer import COLUMNS, Writer
+from tests.servers import RedisServer, free_port
+
+
+def test_a_board_is_read_as_it_was_written(redis_server: RedisServer, writer: Writer) -> None:
+    writer.fill(now_ms())
+    steps = writer.steps(1_700_000_000_123, 3)
+    writer.write(log=steps, rejected=[{"reason": "not JSON", "position": "0:17", "record": "{"}])
+    board = Reader(redis_server.url).read()
+    assert board is not None
+    facts, tables = writer.facts, writer.tables
+    assert board.as_of_ms == facts["as_of"]
+    assert board.published_at_ms == facts["published_at"]
+    for name in ("visitors_15m", "sessions_8h", "sessions_active", "session_seconds_mean", "devices_now"):
+        assert getattr(board, name) == facts[name]
+    assert board.rejected_reasons == facts["rejected"]
+    assert board.minutes == tuple(Minute(*row) for row in tables["last_15_minutes"])
+    assert board.half_hours is not None
+    assert [h.sessions for h in board.half_hours] == [r[2] for r in tables["sessions"]]
+    assert board.devices == tuple((r[1], r[2]) for r in tables["device_type_popularity"])
+    assert board.pages == tuple(Page(p, c, title, n) for p, c, n, title in tables["products_last_hour"])
+    assert board.categories == tuple((r[0], r[1]) for r in tables["category_popularity"])
+    latest = [
+        Visitor(int(pd.Timestamp(r[1], tz="UTC").timestamp()) * 1000, r[2], r[3])
+        for r in tables["latest_visitors"]
+    ]
+    assert board.visitors == tuple(latest)
+    assert board.raw == tuple(dict(zip(COLUMNS["raw_data"], r, strict=True)) for r in tables["raw_data"])
+    assert [line.msg for line in board.log or ()] == [step["msg"] for step in reversed(steps)]
+    assert board.log is not None
+    assert board.log[0].at_ms == 1_700_000_000_123
+    assert board.rejected is not None
+    assert board.rejected[0].reason == "not JSON"
+
+
+def test_text_that_looks_like_a_number_stays_text(redis_server: RedisServer, writer: Writer) -> None:
+    writer.empty(now_ms())
+    writer.tables["products_last_hour"] = [["00123", "1e5", 3, "2024-01-01"]]
+    writer.write()
+    board = Reader(redis_server.url).read()
+    assert board is not None
+    assert board.pages == (Page("00123", "1e5", "2024-01-01", 3),)
+    guessed = pd.read_json(StringIO(str(writer.client.get("products_last_hour"))))
+    assert guessed["productId"].tolist() != ["00123"], "pandas no longer guesses: its reader could be used"
+
+
+def test_empty_is_not_unknown(redis_server: RedisServer, writer: Writer) -> None:
+    writer.empty(now_ms())
+    writer.write()
+    writer.client.delete("sessions")
+    board = Reader(redis_server.url).read()
+    assert board is not None
+    assert board.minutes == ()
+    assert board.half_hours is None
+    assert board.visitors_15m == 0
+    assert board.session_seconds_mean is None
+    assert Figures().visitors_15m is None
+
+
+def test_one_round_trip_and_one_transaction(redis_server: RedisServer, writer: Writer) -> None:
+    writer.fill(now_ms())
+    writer.write()
+    reader = Reader(redis_server.url)
+    reader.read()
+    before = _calls(writer.client)
+    reader.read()
+    made = {name: n - before.get(name, 0) for name, n in _calls(writer.client).items()}
+    made = {name: n for name, n in made.items() if n and name != "info"}
+    assert made == {"multi": 1, "mget": 1, "xrevrange": 2, "exec": 1}
+
+
+def _calls(client: redis.Redis) -> dict[str, int]:
+    stats = client.info("commandstats")
+    return {name.removeprefix("cmdstat_"): stat["calls"] for name, stat in stats.items()}
+
+
+def test_no_board_is_none(redis_server: RedisServer, client: redis.Redis) -> None:
+    assert Reader(redis_server.url).read() is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("board", "[]"),
+        ("board", "{}"),
+        ("board", "not JSON"),
+        ("sessions", '{"datetime": {"0": null}, "userId": {"0": 1}, "count": {"0": 1}}'),
+        ("sessions", '{"datetime": {"0": 1}}'),
+        ("sessions", '{"datetime": [1]}'),
+        ("sessions", '{"datetime": {"0": Infinity}, "userId": {"0": 1}, "count": {"0": 1}}'),
+        ("last_15_minutes", '{"datetime": {"0": 1e18}, "visitors": {"0": 1}, "count": {"0": 1}}'),
+        ("board", '{"as_of": 1e18, "published_at": 1}'),
+        ("category_popularity", "<html>"),
+    ],
+)
+def test_what_is_no_board_is_named(redis_server: RedisServer, writer: Writer, key: str, value: str) -> None:
+    writer.fill(now_ms())
+    writer.write()
+    writer.client.set(key, value)
+    with pytest.raises(UnreadableError) as caught:
+        Reader(redis_server.url).read()
+    told = f"The key {key} does not hold what this flow publishes: is it the right Redis?"
+    assert str(caught.value) == told
+
+
+def test_a_key_of_another_type(redis_server: RedisServer, writer: Writer) -> None:
+    writer.client.set("state_logs", "no stream")
+    with pytest.raises(UnreadableError, match=r"^Redis at 127.0.0.1:\d+ answers with an error"):
+        Reader(redis_server.url).read()
+
+
+def test_no_redis(redis_server: RedisServer) -> None:
+    port = free_port()
+    with pytest.raises(UnreachableError) as caught:
+        Reader(f"redis://u:{SECRET}@127.0.0.1:{port}/0").read()
+    assert str(caught.value) == f"Redis at 127.0.0.1:{port} does not answer: is it running?"
+
+
+def test_a_wrong_password(redis_server: RedisServer) -> None:
+    with pytest.raises(UnreachableError) as caught:
+        Reader(redis_server.url.replace(SECRET, "wr0ng")).read()
+    told = f"Redis at 127.0.0.1:{redis_server.port} refuses this user or password: check REDIS_URL."
+    assert str(caught.value) == told
+
+
+def test_a_redis_that_hangs_is_told_in_time() -> None:
+    with RedisServer() as server:
+        reader = Reader(server.url)
+        assert reader.read() is None
+        server.pause()
+        start_s = time.monotonic()
+        with pytest.raises(UnreachableError, match="does not answer"):
+            reader.read()
+        assert time.monotonic() - start_s < 3
+        server.resume()
+        assert reader.read() is None
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://127.0.0.1", "127.0.0.1:6379"),
+        ("rediss://user:s3cret@cache.example:7000/3?password=s3cret", "cache.example:7000"),
+        ("redis://user:p%40s3cret@h:1/0", "h:1"),
+        ("unix://user:s3cret@/run/redis.sock?db=1", "/run/redis.sock"),
+    ],
+)
+def test_an_address_has_no_credentials(url: str, shown: str) -> None:
+    assert address(url) == shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["redis://u:12/s3cret@h:1/0", "redis://u:12?s3cret@h/0", "redis://:s3cret/x@h", "redis://u:1#s3cret@h"],
+)
+def test_a_password_that_breaks_the_url_stays_secret(url: str) -> None:
+    with pytest.raises(BoardError) as caught:
+        Reader(url).read()
+    assert (
+        str(caught.value)
+        == "REDIS_URL cannot be read: percent-encode what is special in its user and password."
+    )
+    assert caught.value.__cause__ is None
+    assert caught.value.__suppress_context__ or caught.value.__context__ is None
+
+
+def test_a_wrong_option_of_the_url() -> None:
+    with pytest.raises(BoardError, match=r"^REDIS_URL cannot be read"):
+        Reader(f"redis://u:{SECRET}@127.0.0.1:1/0?socket_timeout=soon").read()
+
+
+def test_the_writer_follows_the_contract(writer: Writer) -> None:
+    writer.fill(now_ms())
+    writer.write()
+    frame = pd.read_json(StringIO(str(writer.client.get("last_15_minutes"))))
+    assert list(frame.columns) == ["datetime", "count", "visitors"]
+    assert json.loads(str(writer.client.get("board")))["as_of"] == writer.facts["as_of"]
