@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export RUST_BACKTRACE ?= 0
 
-.PHONY: install install-dev browser demo check format test
+.PHONY: install install-dev browser demo check format test bench
 
 install: $(VENV)/installed
 
@@ -45,3 +45,6 @@ format: install-dev
 
 test: check browser
 	$(BIN)/pytest
+
+bench: install-dev browser
+	$(BIN)/python -m tests.bench.throughput

@@ -141,6 +141,7 @@ class Admission:
             return kept
         kept = item.take(np.flatnonzero(item.position >= applied))
         kept.rejected = [rejection for rejection in item.rejected if rejection.position >= applied]
+        kept.newest = [click for click in item.newest if click.position >= applied]
         return kept
 
     @staticmethod

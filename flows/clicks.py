@@ -35,7 +35,7 @@ from flows.windowed import admitted, windowed
 def build(settings: Settings) -> Dataflow:
     """Build the flow; nothing is opened before it runs."""
     flow = Dataflow("clicks")
-    state = State(settings.state_dir, settings.shards, settings.source)
+    state = State(settings.state_dir, settings.shards, settings.log)
 
     receipts = Receipts()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,27 +19,27 @@ UNKNOWN = "Unknown"
 class Lines:
     """The records of a batch by index, and their source positions; both found only when asked for.
 
-    A block of lines is known by its chunks: `begin` gives the index of a chunk's first line and its offset.
+    A block of lines is known by its chunks: `chunk` gives the index of a chunk's first line, and its bytes.
     """
 
     def __init__(self, data: bytes | list[bytes], start: int, positions: list[int] | None) -> None:
         self.data, self.start, self._positions = data, start, positions
         self._first: list[int] = []
-        self._offset: list[int] = []
-        self._starts: dict[int, Ints] = {}
+        self._bytes: list[tuple[int, int]] = []
+        self._starts: dict[int, list[int]] = {}
 
-    def begin(self, first: int, offset: int) -> None:
-        """Note that line number `first` begins a chunk, at byte `offset` of the block."""
+    def chunk(self, first: int, start: int, end: int) -> None:
+        """Note that line number `first` begins a chunk, at bytes [start, end) of the block."""
         self._first.append(first)
-        self._offset.append(offset)
+        self._bytes.append((start, end))
 
-    def _chunk(self, number: int) -> Ints:
+    def _lines_of(self, number: int) -> list[int]:
         """Return where the lines of a chunk begin, and where the last one ends; bytes into the block."""
         if number not in self._starts:
-            offset, end = (*self._offset[number : number + 2], len(self.data))[:2]
+            start, end = self._bytes[number]
             assert isinstance(self.data, bytes)
-            lengths = [len(line) + 1 for line in self.data[offset:end].split(b"\n")]
-            self._starts[number] = np.cumsum([offset, *lengths])
+            lines = self.data[start:end].split(b"\n")
+            self._starts[number] = list(accumulate([len(line) + 1 for line in lines], initial=start))
         return self._starts[number]
 
     def record(self, index: int) -> bytes:
@@ -46,7 +47,7 @@ class Lines:
         if isinstance(self.data, list):
             return self.data[index]
         number = bisect_right(self._first, index) - 1
-        start, end = self._chunk(number)[index - self._first[number] :][:2].tolist()
+        start, end = self._lines_of(number)[index - self._first[number] :][:2]
         return self.data[start:end].removesuffix(b"\n")
 
     def position(self, index: int) -> int:
@@ -54,7 +55,7 @@ class Lines:
         if isinstance(self.data, list):
             return self.start + index if self._positions is None else self._positions[index]
         number = bisect_right(self._first, index) - 1
-        return self.start + int(self._chunk(number)[index - self._first[number]])
+        return self.start + self._lines_of(number)[index - self._first[number]]
 
     def positions(self, index: Ints) -> Ints:
         """Return the source positions of records, int64."""
@@ -66,7 +67,7 @@ class Lines:
         positions = np.empty(len(index), np.int64)
         for chunk in np.unique(number).tolist():
             rows = number == chunk
-            positions[rows] = self._chunk(chunk)[index[rows] - self._first[chunk]]
+            positions[rows] = np.array(self._lines_of(chunk))[index[rows] - self._first[chunk]]
         return positions + self.start
 
 

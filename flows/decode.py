@@ -125,8 +125,8 @@ def _chunks(lines: Lines) -> Iterator[tuple[int, list[bytes], list[bytes]]]:
         return
     start, row = 0, 0
     while start < len(data):
-        lines.begin(row, start)
         end = data.rfind(b"\n", start, start + _CHUNK_BYTES) + 1 or data.find(b"\n", start) + 1 or len(data)
+        lines.chunk(row, start, end)
         text = data[start:end]
         # Line by line, as a reader of many lines may take two values of one line for two lines.
         records = text.removesuffix(b"\n").split(b"\n")

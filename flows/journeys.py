@@ -145,7 +145,9 @@ class Journeys:
             progress.state = to
             progress.products.append(click.product)
         self._changed.add(key)
-        self._busy[click.slot] = any((click.slot, n) in self._on for n, _ in enumerate(self._journeys))
+        self._busy[click.slot] = key in self._on or any(
+            (click.slot, n) in self._on for n in range(len(self._journeys))
+        )
 
     def _leave_all(self, slot: int) -> None:
         if not self._busy[slot]:

@@ -6,6 +6,7 @@ waited for; whatever no waiting can heal ends the flow with one line.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import os
@@ -23,13 +24,11 @@ from flows.stopping import stop_requested
 BATCH_RECORDS = 10_000
 BUFFER_BYTES = 1 << 25
 
-_ANSWER_S, _AGAIN_S = 3.0, 0.2
-_PROBE_S, _PROBE_EVERY_S = 0.2, 1.0
-_POLL_EVERY_S = 0.004
-_BUSY_RECORDS = 500
+_ANSWER_S, _AGAIN_S = 1.5, 0.2
+_PROBE_S, _PROBE_EVERY_S = 0.5, 1.0
+_POLL_EVERY_S, _BUSY_RECORDS = 0.004, 500
 
 log = logging.getLogger("clicks.kafka")
-
 _UNKNOWN = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 _LOGIN = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}
 _FORBIDDEN = {
@@ -39,7 +38,6 @@ _FORBIDDEN = {
 }
 _OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 _DOWN = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
-
 Answer = TypeVar("Answer")
 
 
@@ -67,19 +65,21 @@ class Reader:
         self._topic, self._brokers = topic, config["bootstrap.servers"]
         self._lock = threading.RLock()
         self._buffers: dict[int, _Buffer] = {}
+        self._opened: list[TopicPartition] = []
         self._bytes = 0
         self._next_poll_s = self._next_probe_s = 0.0
-        self._met = self._doubtful = self._down = False
+        self._met = self._doubtful = False
+        self._failures = 0
         self._reason = "no answer"
         try:
-            self._consumer = Consumer(config | {"error_cb": self._judge, "on_commit": self._on_commit})
+            self._consumer = Consumer(config | {"error_cb": self._on_error, "on_commit": self._on_commit})
         except KafkaException as error:
             text = _one_line(error.args[0].str())
             name = re.search(r'property[^"]*"([^"]+)"', text)
             fail(f"{variable(name[1]) if name else 'a KAFKA_ variable'}: {text}: correct or unset it")
 
     def name(self, number: int) -> str:
-        """Return the name of a partition."""
+        """Return a partition's name."""
         return f"{self._topic}/{number}"
 
     @functools.cached_property
@@ -88,9 +88,7 @@ class Reader:
 
         def ask() -> list[int]:
             topic = self._consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
-            if topic.error is not None:
-                raise KafkaException(topic.error)
-            return sorted(topic.partitions)
+            return sorted(_checked([topic])[0].partitions)
 
         return self._ask(ask)
 
@@ -98,13 +96,13 @@ class Reader:
         """Return the group's offset, None if it has none."""
         wanted = [self._part(number)]
         [found] = self._ask(lambda: _checked(self._consumer.committed(wanted, timeout=_ANSWER_S)))
-        return found.offset if found.offset >= 0 else None
+        return int(found.offset) if found.offset >= 0 else None
 
     def offset_at(self, number: int, at_ms: int) -> int:
         """Return the offset of the first record logged at wall clock `at_ms` or later, or the end."""
         wanted = [self._part(number, at_ms)]
         [found] = self._ask(lambda: _checked(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S)))
-        return found.offset if found.offset >= 0 else self._ask(lambda: self._ends(number))[1]
+        return int(found.offset) if found.offset >= 0 else self._ask(lambda: self._ends(number))[1]
 
     def commit(self, number: int, offset: int, *, wait: bool = False) -> None:
         """Commit a partition's offset to the group."""
@@ -115,7 +113,11 @@ class Reader:
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
     def open(self, number: int, position: int) -> None:
-        """Read a partition from `position` on, or from where its log begins."""
+        """Read a partition from `position` on, or from where its log begins.
+
+        Reading begins with the first `take`: a broker answers the questions of a connection in their order,
+        and so anything asked after the first fetch would wait for records to come.
+        """
         with self._lock:
             low, _ = self._ask(lambda: self._ends(number))
             self._buffers[number] = _Buffer(position)
@@ -130,7 +132,6 @@ class Reader:
             buffer = self._buffers[number]
             more = len(buffer.messages) < BATCH_RECORDS and self._poll() >= _BUSY_RECORDS
             if not everything and len(buffer.messages) < BATCH_RECORDS and self._bytes < BUFFER_BYTES:
-                # None of those that wait is taken, so none is read.
                 return [], buffer.end, more
             messages, buffer.messages = buffer.messages, []
             self._bytes -= buffer.bytes
@@ -140,20 +141,18 @@ class Reader:
     def lag(self, number: int, position: int) -> int | None:
         """Return how many offsets are ahead of `position`, None if that is not known."""
         high = self._known_end(number)
-        return None if self._down or high is None or high < position else high - position
+        return None if self._doubtful or high is None or high < position else high - position
 
     def check_end(self, number: int, reach: int) -> None:
         """End the flow with one line if the log ends before `reach`, although that has been read."""
         high = self._known_end(number)
-        if self._down or high is None or high >= reach:
+        if self._doubtful or high is None or high >= reach:
             return
         # What is known may be that of a new leader, which catches up: only the answer to a question counts.
-        try:
+        with contextlib.suppress(KafkaException):
             _, high = self._ends(number, _PROBE_S)
-        except KafkaException:
-            return
-        if high < reach:
-            self._fail_recreated(number, high, reach)
+            if high < reach:
+                self._fail_recreated(number, high, reach)
 
     def _poll(self) -> int:
         """Take in what has arrived, unless the buffers are full; returns how many records that was."""
@@ -162,10 +161,12 @@ class Reader:
             self._probe()
         if at_s < self._next_poll_s or self._bytes >= BUFFER_BYTES:
             return 0
+        if self._opened:
+            self._consumer.incremental_assign(self._opened)
+            self._opened = []
         # confluent-kafka's types say that everything in a message may be missing.
         messages: list[Any] = self._consumer.consume(BATCH_RECORDS, 0)
-        if not messages:
-            self._next_poll_s = at_s + _POLL_EVERY_S
+        self._next_poll_s = 0.0 if messages else at_s + _POLL_EVERY_S
         for message in messages:
             buffer = self._buffers[message.partition()]
             if message.error() is not None:
@@ -194,9 +195,9 @@ class Reader:
 
     def _read_from(self, number: int, position: int, low: int) -> None:
         if low > position:
-            lost = self.name(number), position, low
-            log.warning("%s: the log no longer has the records [%d, %d): they are not counted", *lost)
-        self._consumer.incremental_assign([self._part(number, max(position, low))])
+            lost = f"{self.name(number)}: the log no longer has the records [{position}, {low})"
+            log.warning("%s: they are not counted", lost)
+        self._opened.append(self._part(number, max(position, low)))
 
     def _part(self, number: int, offset: int = -1001) -> TopicPartition:
         return TopicPartition(self._topic, number, offset)
@@ -206,7 +207,7 @@ class Reader:
         return low, high
 
     def _known_end(self, number: int) -> int | None:
-        _, high = self._consumer.get_watermark_offsets(self._part(number), cached=True)
+        high = int(self._consumer.get_watermark_offsets(self._part(number), cached=True)[1])
         return high if high >= 0 else None
 
     def _fail_recreated(self, number: int, high: int, reach: int) -> NoReturn:
@@ -222,6 +223,8 @@ class Reader:
                 answer = question()
             except KafkaException as error:
                 self._judge(error.args[0])
+                if error.args[0].code() not in _DOWN:
+                    self._reason = _one_line(error.args[0].str())
                 self._serve_errors()
                 self._gone()
                 if stop_requested():
@@ -233,8 +236,8 @@ class Reader:
                 return answer
 
     def _serve_errors(self) -> None:
-        """Let `_judge` see what went wrong with the connections; with partitions open `_poll` does that."""
-        if not self._buffers:
+        """Let `_judge` see what went wrong with the connections; once records may come `_poll` does that."""
+        for _ in range(0 if self._buffers else 10):
             self._consumer.poll(0)
 
     def _probe(self) -> None:
@@ -247,15 +250,22 @@ class Reader:
             self._there()
 
     def _gone(self) -> None:
-        if not self._down:
+        """Note that a question was not answered; the second time in a row it is worth a line."""
+        self._doubtful = True
+        self._failures += 1
+        if self._failures == 2:
             log.warning("Kafka at %s is down (%s): waiting for it", self._brokers, self._reason)
-        self._down = self._doubtful = True
 
     def _there(self) -> None:
-        if self._down:
+        if self._failures > 1:
             log.warning("Kafka at %s is back", self._brokers)
-        self._down = self._doubtful = False
-        self._met = True
+        self._failures, self._doubtful, self._met = 0, False, True
+
+    def _on_error(self, error: KafkaError) -> None:
+        """Take note of what librdkafka says of its connections."""
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:
+            self._reason = _one_line(error.str())
+        self._judge(error)
 
     def _judge(self, error: KafkaError) -> None:
         """End the flow, or doubt that the broker is there, or leave it to librdkafka to cope."""
@@ -270,8 +280,6 @@ class Reader:
             fail(f"{where} forbids it: {text}: allow reading of topic {self._topic!r} and of the group")
         if error.fatal():
             fail(f"{where}: {text}: restart the flow")
-        if code != KafkaError._ALL_BROKERS_DOWN:
-            self._reason = text
         self._doubtful = self._doubtful or code in _DOWN
 
     def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
@@ -280,11 +288,11 @@ class Reader:
             log.warning("the group's offsets are not committed (%s): is KAFKA_GROUP_ID used elsewhere?", text)
 
 
-def _checked(partitions: list[TopicPartition]) -> list[TopicPartition]:
-    for partition in partitions:
-        if partition.error is not None:
-            raise KafkaException(partition.error)
-    return partitions
+def _checked(answers: list[Any]) -> list[Any]:
+    for answer in answers:
+        if answer.error is not None:
+            raise KafkaException(answer.error)
+    return answers
 
 
 def _one_line(text: str) -> str:

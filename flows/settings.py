@@ -37,6 +37,12 @@ class Settings:
     mask_ip: bool = False
     kafka: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def log(self) -> str:
+        """What state belongs to: the source without the addresses of its brokers."""
+        kind, _, rest = self.source.partition(":")
+        return f"kafka:{rest.rpartition('/')[2]}" if kind == "kafka" else self.source
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read and check the variables in `env`; raises SettingsError."""

@@ -32,8 +32,9 @@ class Slices:
         if not len(second):
             return
         combined = second.astype(np.int64) << 32 | key
-        if second.min() < self._from_s:
-            combined = combined[second >= self._from_s]
+        from_s = max(self._from_s, newest_s + 1 - self._window_s)
+        if second.min() < from_s:
+            combined = combined[second >= from_s]
         chunk = np.unique(combined, return_counts=True)
         self._take_in(chunk)
         self._added.append(chunk)
@@ -61,9 +62,12 @@ class Slices:
         self._chunks[keep:] = [(combined[order], clicks[order])]
 
     def advance(self, as_of_s: int) -> None:
-        """Let the window end at `as_of_s`: subtract the seconds that leave it."""
+        """Let the window end at `as_of_s`: subtract the seconds that leave it.
+
+        An empty window stays where it is: before any click `as_of_s` is the wall clock, ahead of the clicks.
+        """
         from_s = as_of_s - self._window_s
-        if from_s <= self._from_s:
+        if from_s <= self._from_s or not self._chunks:
             return
         self._from_s = from_s
         for i, (combined, clicks) in enumerate(self._chunks):

@@ -1,9 +1,5 @@
 """State on disk: one RocksDB a shard, in which state and source position are one atomic, synced write.
 
-    STATE_DIR/shard-0000/   column family `default`:  `format`    version, shards, shard, source, operators
-                                                      `position`  epoch, positions, newest_ns, logged_ms
-                            column family OPERATOR:   epoch, 8 bytes big-endian -> a part of its state
-
 A part holds the rows that changed in one epoch as columns (a put of many rows costs what a put of one
 does). Loading applies the parts in their order. When the parts since the last whole one have outgrown it,
 the operator writes itself whole again and the older parts go: the store stays within a small multiple of
@@ -17,20 +13,27 @@ State that merely ends earlier than it did does no harm: the source begins where
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
-from rocksdict import AccessType, Options, Rdict, WriteBatch, WriteOptions
+from rocksdict import Rdict, WriteBatch, WriteOptions
 
 from flows.failing import fail
-from flows.packing import decode, encode
+from flows.packing import encode
+from flows.store import (
+    VERSION,
+    DamagedError,
+    Header,
+    header_of,
+    line,
+    options,
+    parts_of,
+    read_header,
+    shard_path,
+)
 
-VERSION = 1
 _SLACK_BYTES = 1 << 16
-_BUFFER_BYTES = 1 << 22
-_PEEKS = 5
 
 _REMEDIES = {
     "version": "run the version that wrote it",
@@ -41,20 +44,6 @@ _REMEDIES = {
 }
 
 Changes = Callable[..., dict[str, Any]]
-
-
-class DamagedError(Exception):
-    """State that is not complete, or cannot be read."""
-
-
-class Header(NamedTuple):
-    """What a shard says of itself; a fresh one nothing (all empty, None or -1)."""
-
-    format: dict[str, Any]
-    epoch: int
-    positions: dict[str, int]
-    newest_ns: int | None
-    logged_ms: int | None
 
 
 class State:
@@ -123,11 +112,11 @@ class Shard:
         self._operators: list[str] = own_format["operators"]
         try:
             path.mkdir(parents=True, exist_ok=True)
-            columns = {name: _options() for name in ["default", *self._operators]}
-            self._db = Rdict(str(path), _options(), columns)
+            columns = {name: options() for name in ["default", *self._operators]}
+            self._db = Rdict(str(path), options(), columns)
             if self._db.get(b"format") is None:
                 self._db.put(b"format", encode(own_format))
-            header = _header(self._db)
+            header = header_of(self._db)
         except OSError as error:
             fail(f"{path} cannot be made: {error.strerror}: set CLICKS_STATE_DIR to a directory to write to")
         except Exception as error:
@@ -146,7 +135,7 @@ class Shard:
     def load(self, operator: str) -> list[dict[str, Any]]:
         """Return the parts of an operator's state, oldest first; ends the flow if any is missing."""
         try:
-            parts = read_parts(self._db, operator, self._epoch)
+            parts = parts_of(self._db, operator, self._epoch)
         except Exception as error:
             _fail_damaged(self.path, error)
         for size_bytes, part in parts:
@@ -171,6 +160,11 @@ class Shard:
         if len(self._epochs[0]) == len(self._operators):
             self._write(self._epochs.pop(0), self._positions.pop(0))
 
+    def close(self) -> None:
+        """Let go of the files; nothing is lost without."""
+        self._handles.clear()
+        self._db.close()
+
     def _write(self, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
         self._epoch += 1
         batch = WriteBatch(raw_mode=True)
@@ -185,7 +179,7 @@ class Shard:
         try:
             self._db.write(batch, synced)
         except Exception as error:
-            fail(f"{self.path} cannot be written: {_line(error)}: make room there, then restart the flow")
+            fail(f"{self.path} cannot be written: {line(error)}: make room there, then restart the flow")
 
 
 class _Sizes:
@@ -206,68 +200,6 @@ class _Sizes:
         return self._whole_bytes is None or self._since_bytes > self._whole_bytes + _SLACK_BYTES
 
 
-def shard_path(directory: Path, number: int) -> Path:
-    """Return where a shard lives."""
-    return directory / f"shard-{number:04d}"
-
-
-def read_header(path: Path) -> Header:
-    """Return a shard's header without writing to it, whether or not a flow runs; raises DamagedError."""
-    if not (path / "CURRENT").exists():
-        # A kill while RocksDB makes its files leaves some, but none that holds anything.
-        if any(
-            file.suffix == ".sst" or (file.suffix == ".log" and file.stat().st_size)
-            for file in path.glob("*")
-        ):
-            message = "its file CURRENT is missing"
-            raise DamagedError(message)
-        return Header({}, -1, {}, None, None)
-    db = open_to_read(path, ["default"])
-    try:
-        return _header(db)
-    except Exception as error:
-        raise DamagedError(_line(error)) from error
-    finally:
-        db.close()
-
-
-def open_to_read(path: Path, columns: list[str]) -> Rdict:
-    """Open a shard's database without writing to it, whether or not a flow runs; raises DamagedError."""
-    for attempt in range(_PEEKS):
-        try:
-            return Rdict(
-                str(path), _options(), {name: _options() for name in columns}, AccessType.read_only()
-            )
-        except Exception as error:
-            # A flow that runs may have deleted a file just listed.
-            if attempt + 1 == _PEEKS or "No such file" not in str(error):
-                raise DamagedError(_line(error)) from error
-            time.sleep(0.1)
-    raise AssertionError
-
-
-def read_parts(db: Rdict, operator: str, epoch: int) -> list[tuple[int, dict[str, Any]]]:
-    """Return (bytes, part) of an operator's parts up to `epoch`; raises DamagedError if any is missing."""
-    items: list[Any] = list(db.get_column_family(operator).items())
-    epochs = [int.from_bytes(key, "big") for key, _ in items]
-    parts = [(len(value), decode(value)) for _, value in items]
-    if epochs != list(range(epochs[0] if epochs else 0, epoch + 1)) or (parts and not parts[0][1]["whole"]):
-        message = f"parts of {operator} are missing"
-        raise DamagedError(message)
-    return parts
-
-
-def _header(db: Rdict) -> Header:
-    own_format, position = db.get(b"format"), db.get(b"position")
-    if own_format is None and position is not None:
-        message = "its format is missing"
-        raise DamagedError(message)
-    saved = (
-        decode(position) if position else {"epoch": -1, "positions": {}, "newest_ns": None, "logged_ms": None}
-    )
-    return Header(decode(own_format) if own_format else {}, **saved)
-
-
 def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
     try:
         header = read_header(path)
@@ -281,29 +213,14 @@ def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
 
 
 def _fail_damaged(path: Path, error: Exception) -> NoReturn:
-    fail(f"{path} is damaged: {_line(error)}: move it away to rebuild it from the source")
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())
+    fail(f"{path} is damaged: {line(error)}: move it away to rebuild it from the source")
 
 
 def _key(epoch: int) -> bytes:
     return epoch.to_bytes(8, "big")
 
 
-def _options() -> Options:
-    """Return options that keep a shard's memory, files and logs small; flushes are of all columns at once."""
-    options = Options(raw_mode=True)
-    options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_atomic_flush(True)
-    options.set_db_write_buffer_size(_BUFFER_BYTES)
-    options.set_write_buffer_size(_BUFFER_BYTES)
-    options.set_arena_block_size(_BUFFER_BYTES >> 6)
-    options.set_manifest_preallocation_size(_BUFFER_BYTES >> 6)
-    options.set_max_open_files(32)
-    options.set_keep_log_file_num(2)
-    options.set_max_log_file_size(_BUFFER_BYTES >> 2)
-    options.set_stats_dump_period_sec(0)
-    return options
+if __name__ == "__main__":
+    from flows.inspection import main
+
+    main()

@@ -1,10 +1,16 @@
-"""The flow as a process that is killed and started again, and what Redis holds in the end."""
+"""The flow as a process that is killed and started again, and what Redis holds in the end.
+
+`python -m tests.crash --kills 200 [--seed N]` does it for longer than the suite: a new log after every 20
+kills, with one to sixteen shards, one or two workers and batches of any size, each compared with the oracle.
+"""
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import signal
+import tempfile
 import time
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
@@ -14,12 +20,12 @@ from typing import Any
 
 import redis
 
-from flows.state import DamagedError, read_header, shard_path
+from flows.store import DamagedError, read_header, shard_path
 from tests import faults, logs
 from tests.faults import Faults
 from tests.oracle import recompute
 from tests.published import assert_same, published
-from tests.servers import wait_until
+from tests.servers import RedisServer, wait_until
 
 END_S = 60.0
 LONGEST_S = 0.6
@@ -128,3 +134,38 @@ def await_progress(flow: CrashedFlow, process: BaseProcess) -> None:
     """Wait until a run has written more state."""
     begun = flow.applied()
     wait_until(lambda: not process.is_alive() or flow.applied() > begun, "the flow writes state", END_S)
+
+
+def main() -> None:
+    """Kill as often as the command line says; prints a line a log, raises AssertionError if one is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.crash")
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = Random(options.seed)
+    done = 0
+    while done < options.kills:
+        with tempfile.TemporaryDirectory() as folder, RedisServer() as server:
+            records = logs.random_log(
+                rng.randrange(10**6), rng.choice([12_000, 24_000]), large=False, broken=0.02
+            )
+            shards, workers = rng.choice([1, 2, 4, 16]), rng.choice(["1", "2"])
+            flow = CrashedFlow(Path(folder), server.url, records, shards, ["-s", "1", "-w", workers])
+            wanted, killed, begun_s = min(20, options.kills - done), 0, time.monotonic()
+            while killed < wanted and kill_at_random(flow, 1, rng, _any_faults(rng)):
+                killed += 1
+            assert flow.run() == 0, flow.output
+            flow.assert_exact()
+            done += killed
+            took_s = time.monotonic() - begun_s
+            print(f"{done} kills: exact ({shards} shards, {workers} workers, {took_s:.0f} s)", flush=True)
+
+
+def _any_faults(rng: Random) -> Faults:
+    return Faults(
+        rng.randrange(11_000, 60_000), pause_s=rng.choice([0.01, 0.02]), epoch_ms=rng.choice([0, 10, 100])
+    )
+
+
+if __name__ == "__main__":
+    main()

