@@ -40,7 +40,7 @@ class Totals:
         self._new += 1
 
     def entries(self) -> list[Entry]:
-        """Return the stream entries of the records rejected since the last call, at first those of the state."""
+        """Return the entries of the records rejected since the last call, at first those of the state."""
         entries, self._unsent = self._unsent, []
         return entries
 
