@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 StreamName = Literal["state_logs", "special_offers", "rejected"]
 
@@ -52,8 +52,7 @@ class Board:
     values: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One entry of a Redis stream, written once however often it is sent.
 
     Entries of one (`stream`, `lane`) come in the order of `ordinal`, a string made from the source position

@@ -117,10 +117,17 @@ class Journey:
     offers: Mapping[str, str]
     steps: Sequence[Step]
 
-    def by_state(self) -> dict[str, list[Step]]:
-        """Return the rows that leave each state, in order."""
+    def by_state(self) -> dict[str, dict[str, list[Step]]]:
+        """Return the rows that may fit, in order, by state and category (ANY: any category not named)."""
         states = {step.state for step in self.steps}
-        return {state: [step for step in self.steps if step.state == state] for state in states}
+        categories = {step.category for step in self.steps} - {SAME} | {ANY}
+        return {
+            state: {
+                category: [s for s in self.steps if s.state == state and s.category in (category, ANY, SAME)]
+                for category in categories
+            }
+            for state in states
+        }
 
     def offer(self, gender: str) -> str | None:
         """Return the offer for a visitor, None if there is none for them."""

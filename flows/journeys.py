@@ -6,7 +6,7 @@ begin one, are looked at one by one, in the order of their arrival. The table is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from flows.columns import UNKNOWN, Ints
 from flows.items import Entry
-from flows.journey_table import INIT, JOURNEYS, OFFER, Journey, Progress
+from flows.journey_table import ANY, INIT, JOURNEYS, OFFER, Journey, Progress
 from flows.outbox import Outbox, Receipts
 from flows.split import ShardClicks
 from flows.table import Table
@@ -29,7 +29,6 @@ class _Click(NamedTuple):
     sub: int
     user: str
     product: str | None
-    product_hash: int
     category: str
     gender: str
     age: float
@@ -64,7 +63,7 @@ class Journeys:
         one_by_one = followed[item.slot] & counted
         self._table.touch(item.slot[counted])
         self._pass_by(item, np.flatnonzero(counted & ~one_by_one))
-        self._follow_all(item, np.flatnonzero(one_by_one))
+        self._follow(item, np.flatnonzero(one_by_one), begins)
 
     def _reserve(self, slots: int) -> None:
         self._table.reserve(slots)
@@ -93,29 +92,33 @@ class Journeys:
         self._table["product"][slot] = item.columns["product_hash"][rows]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
-    def _follow_all(self, item: ShardClicks, rows: Ints) -> None:
+    def _follow(self, item: ShardClicks, rows: Ints, begins: Ints) -> None:
+        """Look at the clicks `rows` one by one; `begins` tells which clicks may begin a journey."""
+        if not len(rows):
+            return
         slots = np.unique(item.slot[rows])
         columns = self._table["last_ns"], self._table["product"]
-        # Plain numbers for the while: numpy's are slow one by one.
-        last = {
-            slot: at for slot, *at in zip(slots.tolist(), *(c[slots].tolist() for c in columns), strict=True)
-        }
-        for click in _clicks(item, rows):
-            self._follow(click, last[click.slot], item)
-        for column, values in zip(columns, zip(*last.values(), strict=True), strict=False):
+        # By visitor, the newest time and the last product: plain numbers, since numpy's are slow one by one.
+        at = (column[slots].tolist() for column in columns)
+        last = {slot: list(values) for slot, *values in zip(slots.tolist(), *at, strict=True)}
+        click_of = _clicks(item, rows)
+        quick = item.slot, item.time_ns, item.columns["product_hash"], begins
+        for i, (slot, time_ns, product, may_begin) in enumerate(
+            zip(*(column[rows].tolist() for column in quick), strict=True)
+        ):
+            visitor = last[slot]
+            if time_ns - visitor[0] > FORGET_NS:
+                self._leave_all(slot)
+                visitor[1] = 0
+            refresh = product != 0 and product == visitor[1]
+            visitor[:] = max(time_ns, visitor[0]), product
+            if not refresh and (may_begin or self._busy[slot]):
+                click = click_of(i)
+                self._outbox.begin(item, click.row, click.sub)
+                for number, journey in enumerate(self._journeys):
+                    self._step(number, journey, click)
+        for column, values in zip(columns, zip(*last.values(), strict=True), strict=True):
             column[slots] = values
-
-    def _follow(self, click: _Click, last: list[int], item: ShardClicks) -> None:
-        """Follow one click; `last` is the visitor's newest time and last product before and after it."""
-        last_ns, product = last
-        if click.time_ns - last_ns > FORGET_NS:
-            self._leave_all(click.slot)
-            product = 0
-        last[:] = max(click.time_ns, last_ns), click.product_hash
-        if click.product_hash == 0 or click.product_hash != product:
-            self._outbox.begin(item, click.row, click.sub)
-            for number, journey in enumerate(self._journeys):
-                self._step(number, journey, click)
 
     def _step(self, number: int, journey: Journey, click: _Click) -> None:
         progress = self._on.get((click.slot, number))
@@ -123,9 +126,7 @@ class Journeys:
         if progress and click.time_ns - progress.first_ns >= journey.limit_s * 10**9:
             to = INIT
         else:
-            about = click.category, click.product, click.gender, click.age, progress
-            fitting = (step.to for step in self._rows[number][state] if step.fits(*about))
-            to = next(fitting, INIT)
+            to = self._next_state(number, state, click, progress)
         if to == state:
             return
         self._log(
@@ -134,6 +135,13 @@ class Journeys:
         if to == OFFER:
             self._offer(journey, click)
         self._move(number, click, progress, to)
+
+    def _next_state(self, number: int, state: str, click: _Click, progress: Progress | None) -> str:
+        rows = self._rows[number][state]
+        for step in rows.get(click.category) or rows[ANY]:
+            if step.fits(click.category, click.product, click.gender, click.age, progress):
+                return step.to
+        return INIT
 
     def _move(self, number: int, click: _Click, progress: Progress | None, to: str) -> None:
         key = click.slot, number
@@ -145,8 +153,8 @@ class Journeys:
             progress.state = to
             progress.products.append(click.product)
         self._changed.add(key)
-        self._busy[click.slot] = key in self._on or any(
-            (click.slot, n) in self._on for n in range(len(self._journeys))
+        self._busy[click.slot] = key in self._on or (
+            len(self._journeys) > 1 and any((click.slot, n) in self._on for n in range(len(self._journeys)))
         )
 
     def _leave_all(self, slot: int) -> None:
@@ -212,28 +220,41 @@ def _counted(item: ShardClicks) -> Ints:
     return counted
 
 
-def _clicks(item: ShardClicks, rows: Ints) -> list[_Click]:
-    """Return clicks one by one; `sub` tells those of one column-shaped record apart."""
+def _clicks(item: ShardClicks, rows: Ints) -> Callable[[int], _Click]:
+    """Return what gives the i-th click of `rows`; `sub` tells those of one column-shaped record apart."""
     columns = item.columns
     records = item.row[rows]
-    words = {name: columns[name].take(rows) for name in ("product", "category", "gender")}
-    values = {name: [column.words[code] for code in column.codes.tolist()] for name, column in words.items()}
-    return [
-        _Click(*click)
-        for click in zip(
-            item.slot[rows].tolist(),
-            item.time_ns[rows].tolist(),
-            records.tolist(),
-            (rows - np.searchsorted(item.row, records)).tolist(),
-            columns["visitor"][rows].tolist(),
-            values["product"],
-            columns["product_hash"][rows].tolist(),
-            [UNKNOWN if category is None else category for category in values["category"]],
-            values["gender"],
-            columns["age"][rows].tolist(),
-            strict=True,
+    products, categories, genders = (columns[name].words for name in ("product", "category", "gender"))
+    slots, times, places, visitors, ages = (
+        column.tolist()
+        for column in (
+            item.slot[rows],
+            item.time_ns[rows],
+            records,
+            columns["visitor"][rows],
+            columns["age"][rows],
         )
-    ]
+    )
+    subs = (rows - np.searchsorted(item.row, records)).tolist()
+    product, category, gender = (
+        columns[name].codes[rows].tolist() for name in ("product", "category", "gender")
+    )
+
+    def click(i: int) -> _Click:
+        in_category = categories[category[i]]
+        return _Click(
+            slots[i],
+            times[i],
+            places[i],
+            subs[i],
+            visitors[i],
+            products[product[i]],
+            UNKNOWN if in_category is None else in_category,
+            genders[gender[i]] or "",
+            ages[i],
+        )
+
+    return click
 
 
 def _created(click: _Click) -> str:

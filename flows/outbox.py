@@ -5,6 +5,7 @@ An entry that is sent again has the same ordinal, made from its source position,
 
 from __future__ import annotations
 
+from itertools import count
 from typing import Any
 
 from flows.items import Entry, StreamName
@@ -61,10 +62,12 @@ class Outbox:
     def pending(self) -> list[Any]:
         """Return the entries not written yet, for `load`; of the log only as many as its stream keeps."""
         self._unwritten = [entry for entry in self._unwritten if not self._receipts.written(entry)]
-        logs = [entry for entry in self._unwritten if entry.stream == "state_logs"]
-        if len(logs) > _KEPT_LOGS:
-            too_old = logs[-_KEPT_LOGS].ordinal
-            self._unwritten = [e for e in self._unwritten if e.stream != "state_logs" or e.ordinal >= too_old]
+        too_many = sum(entry.stream == "state_logs" for entry in self._unwritten) - _KEPT_LOGS
+        if too_many > 0:
+            seen = count()
+            self._unwritten = [
+                e for e in self._unwritten if e.stream != "state_logs" or next(seen) >= too_many
+            ]
         return [(entry.stream, entry.lane, entry.ordinal, entry.fields) for entry in self._unwritten]
 
     def load(self, pending: list[Any]) -> None:
