@@ -32,8 +32,6 @@ class Settings:
     state_dir: Path = Path("state")
     shards: int = 16
     publish_every_ms: int = 1000
-    offers_topic: str | None = None
-    rejected_topic: str | None = None
     mask_ip: bool = False
     kafka: Mapping[str, str] = field(default_factory=dict)
 
@@ -46,14 +44,15 @@ class Settings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read and check the variables in `env`; raises SettingsError."""
+        for variable in ("CLICKS_OFFERS_TOPIC", "CLICKS_REJECTED_TOPIC"):
+            if env.get(variable):
+                _refuse(variable, env[variable], "this version writes to Redis only, so unset it")
         return cls(
             source=_source(env.get("CLICKS_SOURCE") or cls.source),
             redis_url=_redis_url(env.get("REDIS_URL")),
             state_dir=Path(env.get("CLICKS_STATE_DIR") or cls.state_dir),
             shards=_shards(env.get("CLICKS_SHARDS") or str(cls.shards)),
             publish_every_ms=_publish_every(env.get("CLICKS_PUBLISH_EVERY") or "1s"),
-            offers_topic=env.get("CLICKS_OFFERS_TOPIC") or None,
-            rejected_topic=env.get("CLICKS_REJECTED_TOPIC") or None,
             mask_ip=_flag("CLICKS_MASK_IP", env.get("CLICKS_MASK_IP") or "0"),
             kafka={
                 name[len("KAFKA_") :].lower().replace("_", "."): value

@@ -23,3 +23,14 @@ def redis_url(redis_server: RedisServer) -> str:
     """Return the URL of an empty Redis."""
     redis_server.client().flushall()
     return redis_server.url
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let a longer run take more seeds: `pytest tests/test_flow.py --seeds 200`."""
+    parser.addoption("--seeds", type=int, default=20, help="how many random logs to compare")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Give each random log its seed."""
+    if "log_seed" in metafunc.fixturenames:
+        metafunc.parametrize("log_seed", range(metafunc.config.getoption("--seeds")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from flows.clicks import build
 from flows.settings import Settings
 from tests import logs
 from tests.oracle import recompute
-from tests.published import assert_same, published
+from tests.published import FRAMES, NOT_EXPECTED, assert_same, published
 
 
 def run(records: list[bytes], folder: Path, redis_url: str, shards: int = 16) -> dict[str, Any]:
@@ -41,14 +42,16 @@ def expected(records: list[bytes]) -> dict[str, Any]:
     return recompute(list(zip(logs.positions(records), records, strict=True)), time.time_ns() // 10**6)
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_random_logs(seed: int, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "BLOCK_BYTES", (1 << 23, 1 << 20, 1 << 16)[seed % 3])
+def test_random_logs(log_seed: int, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "BLOCK_BYTES", (1 << 23, 1 << 20, 1 << 16)[log_seed % 3])
     records = logs.random_log(
-        seed, visitors=(3, 40, 400)[seed % 3], days=(0.5, 2.0, 4.0)[seed % 3], large=seed % 3 == 0
+        log_seed,
+        visitors=(3, 40, 400)[log_seed % 3],
+        days=(0.5, 2.0, 4.0)[log_seed % 3],
+        large=log_seed % 3 == 0,
     )
     found = run(records, tmp_path, redis_url)
-    assert_same(found, expected(records), f"file:{tmp_path / 'log'}" if seed % 2 else None)
+    assert_same(found, expected(records), f"file:{tmp_path / 'log'}" if log_seed % 2 else None)
 
 
 @pytest.mark.parametrize("records", [logs.one_visitor(), logs.many_visitors(100_000)], ids=["one", "many"])
@@ -76,3 +79,27 @@ def test_any_log_whatever_the_batches_and_shards(
         folder = tmp_path_factory.mktemp("log")
         found = run(records, folder, redis_url, shards)
     assert_same(found, expected(records), f"file:{folder / 'log'}")
+
+
+def test_the_order_of_arrival_does_not_matter_within_what_windows_cover(
+    tmp_path: Path, redis_url: str
+) -> None:
+    rng = Random(3)
+    times = [logs.MIDNIGHT - rng.randrange(7 * logs.HOUR) for _ in range(4000)]
+    clicks = [logs.click_of(f"user-{rng.randrange(60)}", time, productId=f"P{time % 9}") for time in times]
+    records = [logs.record_of(click) for click in clicks]
+    boards = []
+    for seed in range(3):
+        (tmp_path / str(seed)).mkdir()
+        boards.append(run(records, tmp_path / str(seed), redis_url))
+        Random(seed).shuffle(records)
+    assert [board["board"]["late_total"] for board in boards] == [0, 0, 0]
+    for board in boards:
+        for page in board["products_last_hour"]:
+            del page["title"]
+    without_order = set(FRAMES) - {"latest_visitors", "raw_data"}
+    for key in without_order:
+        assert boards[1][key] == boards[0][key], key
+        assert boards[2][key] == boards[0][key], key
+    numbers = [{k: v for k, v in board["board"].items() if k not in NOT_EXPECTED} for board in boards]
+    assert numbers[0] == numbers[1] == numbers[2]

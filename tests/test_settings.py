@@ -17,7 +17,6 @@ READS = [
     ({}, "state_dir", Path("state")),
     ({}, "shards", 16),
     ({}, "publish_every_ms", 1000),
-    ({}, "offers_topic", None),
     ({}, "mask_ip", False),
     ({}, "kafka", {}),
     ({"CLICKS_SOURCE": "kafka:a:9092,b:9092/clicks"}, "source", "kafka:a:9092,b:9092/clicks"),
@@ -32,6 +31,8 @@ READS = [
     ({"CLICKS_PUBLISH_EVERY": "0.5s"}, "publish_every_ms", 500),
     ({"CLICKS_PUBLISH_EVERY": "1m30s"}, "publish_every_ms", 90_000),
     ({"CLICKS_MASK_IP": "1"}, "mask_ip", True),
+    ({"CLICKS_SOURCE": "kafka:a:9092,b:9092/clicks"}, "log", "kafka:clicks"),
+    ({"CLICKS_SOURCE": "file:a/b"}, "log", "file:a/b"),
     ({"KAFKA_SASL_USERNAME": "u", "KAFKA_EMPTY": ""}, "kafka", {"sasl.username": "u"}),
 ]
 
@@ -66,6 +67,16 @@ REFUSES = [
         "CLICKS_PUBLISH_EVERY is '2h': set it to a duration from 0.1s to 1h, such as 1s",
     ),
     ("CLICKS_MASK_IP", "yes", "CLICKS_MASK_IP is 'yes': set it to 0 or 1"),
+    (
+        "CLICKS_OFFERS_TOPIC",
+        "o",
+        "CLICKS_OFFERS_TOPIC is 'o': this version writes to Redis only, so unset it",
+    ),
+    (
+        "CLICKS_REJECTED_TOPIC",
+        "r",
+        "CLICKS_REJECTED_TOPIC is 'r': this version writes to Redis only, so unset it",
+    ),
 ]
 
 
