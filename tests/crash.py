@@ -72,6 +72,7 @@ class CrashedFlow:
         process = context.Process(
             target=faults.run, args=(environment, self.arguments, made_to_fail, str(self.folder / "output"))
         )
+        (self.folder / "output").touch()
         process.start()
         return process
 
