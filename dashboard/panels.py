@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
+from pandas.io.formats.style import Styler
 
 from dashboard import charts
 from dashboard.board import LAST_MOMENT_MS
@@ -162,13 +164,18 @@ def log(board: Figures, zone: ZoneInfo) -> None:
         "msg": st.column_config.TextColumn("Message", width=420),
         "user": st.column_config.TextColumn("Visitor", width=150),
     }
+    _table(frame.style.map(_offer_style, subset=["state"]), columns, "log")
+
+
+def _table(frame: pd.DataFrame | Styler, columns: dict[str, Any], key: str) -> None:
+    """Draw a table that keeps its sort and scroll from one board to the next, by its `key`."""
     st.dataframe(
-        frame.style.map(_offer_style, subset=["state"]),
+        frame,
         hide_index=True,
         height=TABLE_HEIGHT,
         row_height=ROW_HEIGHT,
         column_config=columns,
-        key="log",
+        key=key,
         placeholder=UNKNOWN,
     )
 
@@ -212,15 +219,7 @@ def raw(board: Figures, zone: ZoneInfo) -> None:
         else st.column_config.TextColumn(heading, width=width)
         for name, (heading, width) in RAW_COLUMNS.items()
     }
-    st.dataframe(
-        frame,
-        hide_index=True,
-        height=TABLE_HEIGHT,
-        row_height=ROW_HEIGHT,
-        column_config=columns,
-        key="raw",
-        placeholder=UNKNOWN,
-    )
+    _table(frame, columns, "raw")
 
 
 def _cells(name: str, values: list[object], zone: ZoneInfo) -> pd.Series:

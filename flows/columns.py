@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from flows.items import Marker
 
@@ -111,7 +113,7 @@ class Rejection(NamedTuple):
     record: bytes
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class Clicks:
     """The clicks of one batch in the order of arrival; all columns have one length.
 
@@ -140,3 +142,15 @@ class Clicks:
     shown: dict[int, bytes] = field(default_factory=dict)
     rejected: list[Rejection] = field(default_factory=list)
     mask_ip: bool = False
+
+    @cached_property
+    def product_hashes(self) -> Ints:
+        """The stable hash of each of `product.words`, uint64; 0 for none."""
+        hashes = stable_hash(np.array([word or "" for word in self.product.words], object))
+        hashes[[word is None for word in self.product.words]] = 0
+        return hashes
+
+
+def stable_hash(values: Ints) -> Ints:
+    """Hash an object array of str to uint64: SipHash with a fixed key, the same everywhere."""
+    return pd.util.hash_array(values, categorize=False)

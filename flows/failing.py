@@ -7,6 +7,11 @@ import sys
 from typing import NoReturn
 
 
+def one_line(text: object) -> str:
+    """Return what a text or an error says, on one line."""
+    return " ".join(str(text).split())
+
+
 def fail(message: str) -> NoReturn:
     """Print the one line and end the process with status 1.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from rocksdict import Rdict
 
 from flows.settings import Settings
-from flows.store import DamagedError, Header, header_of, parts_of, read, read_header
+from flows.store import DamagedError, Header, damaged, header_of, parts_of, read, read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +49,7 @@ def _shard(path: Path, number: int) -> Shard:
         if operators:
             header = read(path, ["default", *operators], look)
     except DamagedError as error:
-        message = f"{path} is damaged: {error}: move it away to rebuild it from the source"
-        raise DamagedError(message) from error
+        raise DamagedError(damaged(path, error)) from error
     return Shard(number, header, _disk_bytes(path), parts)
 
 

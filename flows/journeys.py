@@ -12,14 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from flows.admission import SESSION_GAP_S
 from flows.columns import UNKNOWN, Ints
 from flows.items import Entry
 from flows.journey_table import ANY, INIT, JOURNEYS, OFFER, Journey, Progress
 from flows.outbox import Outbox, Receipts
 from flows.split import ShardClicks
-from flows.table import Table
+from flows.table import Table, grown
 
-FORGET_NS = 1800 * 10**9
+FORGET_NS = SESSION_GAP_S * 10**9
 
 
 class _Click(NamedTuple):
@@ -68,11 +69,12 @@ class Journeys:
     def _reserve(self, slots: int) -> None:
         self._table.reserve(slots)
         if len(self._table) > len(self._busy):
-            self._busy = np.concatenate((self._busy, np.zeros(len(self._table) - len(self._busy), bool)))
+            self._busy = grown(self._busy, len(self._table))
 
     def _forget(self, slots: Ints) -> None:
         self._table.clear(slots)
-        for slot in slots[slots < len(self._busy)][self._busy[slots[slots < len(self._busy)]]].tolist():
+        known = slots[slots < len(self._busy)]
+        for slot in known[self._busy[known]].tolist():
             self._leave_all(slot)
 
     def _may_begin(self, item: ShardClicks) -> Ints:

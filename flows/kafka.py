@@ -16,6 +16,7 @@ from typing import Any
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 
+from flows.admission import BUCKET_S, BUCKETS
 from flows.failing import fail
 from flows.items import Batch
 from flows.kafka_reader import Reader, variable
@@ -25,7 +26,7 @@ from flows.state import State
 from flows.stopping import stop_on_signals, stop_requested
 
 # The oldest window begins at most this long before the newest click.
-REACH_MS = (8 * 60 + 30) * 60_000
+REACH_MS = BUCKETS * BUCKET_S * 1000
 PATIENCE_MS = 5_000
 
 _IDLE = timedelta(milliseconds=10)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from flows.failing import fail
+from flows.failing import fail, one_line
 from flows.stopping import stop_requested
 
 BATCH_RECORDS = 10_000
@@ -74,7 +74,7 @@ class Reader:
         try:
             self._consumer = Consumer(config | {"error_cb": self._on_error, "on_commit": self._on_commit})
         except KafkaException as error:
-            text = _one_line(error.args[0].str())
+            text = one_line(error.args[0].str())
             name = re.search(r'property[^"]*"([^"]+)"', text)
             fail(f"{variable(name[1]) if name else 'a KAFKA_ variable'}: {text}: correct or unset it")
 
@@ -224,7 +224,7 @@ class Reader:
             except KafkaException as error:
                 self._judge(error.args[0])
                 if error.args[0].code() not in _DOWN:
-                    self._reason = _one_line(error.args[0].str())
+                    self._reason = one_line(error.args[0].str())
                 self._serve_errors()
                 self._gone()
                 if stop_requested():
@@ -264,12 +264,12 @@ class Reader:
     def _on_error(self, error: KafkaError) -> None:
         """Take note of what librdkafka says of its connections."""
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
-            self._reason = _one_line(error.str())
+            self._reason = one_line(error.str())
         self._judge(error)
 
     def _judge(self, error: KafkaError) -> None:
         """End the flow, or doubt that the broker is there, or leave it to librdkafka to cope."""
-        code, text, where = error.code(), _one_line(error.str()), f"Kafka at {self._brokers}"
+        code, text, where = error.code(), one_line(error.str()), f"Kafka at {self._brokers}"
         if code in _UNKNOWN:
             fail(f"{where} has no topic {self._topic!r}: create it, or correct CLICKS_SOURCE")
         if code in _LOGIN and "transport failure" not in text:
@@ -284,7 +284,7 @@ class Reader:
 
     def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
         if error is not None and error.code() not in _DOWN:
-            text = _one_line(error.str())
+            text = one_line(error.str())
             log.warning("the group's offsets are not committed (%s): is KAFKA_GROUP_ID used elsewhere?", text)
 
 
@@ -293,7 +293,3 @@ def _checked(answers: list[Any]) -> list[Any]:
         if answer.error is not None:
             raise KafkaException(answer.error)
     return answers
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

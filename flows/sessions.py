@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from flows.admission import BUCKET_S, BUCKETS, covered_from_s
+from flows.admission import BUCKET_S, BUCKETS, SESSION_GAP_S, covered_from_s
 from flows.columns import Ints
 from flows.ring import Ring
 from flows.split import ShardClicks
 from flows.table import Table
 
 WINDOW_S = 8 * 3600
-ACTIVE_S = GAP_S = 1800
-GAP_NS = GAP_S * 10**9
+ACTIVE_S = 1800
+GAP_NS = SESSION_GAP_S * 10**9
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,9 +102,11 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
 
     def next_batch(self) -> Iterable[Batch]:
         """Return the next block; raises StopIteration at the end or when the flow is to stop."""
+        if stop_requested():
+            raise StopIteration
         start = self._position
         data, too_large = self._read()
-        if stop_requested() or (self._begun and self._position == start):
+        if self._begun and self._position == start:
             raise StopIteration
         # Even an empty log gives one batch, and so a board.
         self._begun = True

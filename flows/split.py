@@ -11,9 +11,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from flows.columns import Clicks, Ints, Lines, Rejection, Words
+from flows.columns import Clicks, Ints, Lines, Rejection, Words, stable_hash
 from flows.items import Marker
 from flows.masking import mask
 from flows.newest import Newest, newest_clicks
@@ -101,23 +100,15 @@ def _take(column: Any, index: Ints | slice) -> Any:
     return column.take(index) if isinstance(column, Words) else column[index]
 
 
-def stable_hash(values: Ints) -> Ints:
-    """Hash an object array of str to uint64: SipHash with a fixed key, the same everywhere."""
-    return pd.util.hash_array(values, categorize=False)
-
-
 def by_visitor(shards: int) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
     """Return the splitter of a batch by its visitors."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         shard = stable_hash(clicks.visitor) % np.uint64(shards)
-        names = clicks.product.words
-        hashes = stable_hash(np.array([name or "" for name in names], object))
-        hashes[[name is None for name in names]] = 0
         columns = {
             "visitor": clicks.visitor,
             "product": clicks.product,
-            "product_hash": hashes[clicks.product.codes],
+            "product_hash": clicks.product_hashes[clicks.product.codes],
             "category": clicks.category,
             "device": clicks.device,
             "gender": clicks.gender,
@@ -137,12 +128,11 @@ def by_page(shards: int) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
     """Return the splitter of a batch by the page viewed; clicks without one are left out."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        words = np.array([word or "" for word in clicks.product.words], object)
-        shard_of_word = stable_hash(words) % np.uint64(shards)
+        shard_of_word = clicks.product_hashes % np.uint64(shards)
         viewed: Ints = np.arange(len(clicks.row))
         if None in clicks.product.words:
             viewed = np.flatnonzero(clicks.product.codes != clicks.product.words.index(None))
-        shard = shard_of_word[clicks.product.codes[viewed]] if len(words) else np.empty(0, np.uint64)
+        shard = shard_of_word[clicks.product.codes[viewed]] if len(shard_of_word) else np.empty(0, np.uint64)
         columns = {"product": clicks.product, "category": clicks.category, "title": clicks.title}
         return list(_split(clicks, shard, shards, viewed, columns))
 

@@ -15,18 +15,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
-from flows.failing import fail
+from flows.failing import fail, one_line
 from flows.packing import encode
 from flows.store import (
     VERSION,
     DamagedError,
     Header,
+    damaged,
     header_of,
-    line,
     options,
     parts_of,
     read_header,
@@ -124,7 +124,7 @@ class Shard:
                 fail(
                     f"{path} is in use by another flow: stop it, or set CLICKS_STATE_DIR to another directory"
                 )
-            _fail_damaged(path, error)
+            fail(damaged(path, error))
         self.positions, self.newest_ns, self.logged_ms = header[2:]
         self._epoch = header.epoch
         self._handles = {name: self._db.get_column_family_handle(name) for name in self._operators}
@@ -137,7 +137,7 @@ class Shard:
         try:
             parts = parts_of(self._db, operator, self._epoch)
         except Exception as error:
-            _fail_damaged(self.path, error)
+            fail(damaged(self.path, error))
         for size_bytes, part in parts:
             self._sizes[operator].add(size_bytes, whole=part.pop("whole"))
         return [part for _, part in parts]
@@ -179,7 +179,7 @@ class Shard:
         try:
             self._db.write(batch, synced)
         except Exception as error:
-            fail(f"{self.path} cannot be written: {line(error)}: make room there, then restart the flow")
+            fail(f"{self.path} cannot be written: {one_line(error)}: make room there, then restart the flow")
 
 
 class _Sizes:
@@ -204,16 +204,12 @@ def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
     try:
         header = read_header(path)
     except DamagedError as error:
-        _fail_damaged(path, error)
+        fail(damaged(path, error))
     for key, value in header.format.items():
         if value != wanted.get(key):
             remedy = f"{_REMEDIES.get(key, 'set it back')}, or set CLICKS_STATE_DIR to another directory"
             fail(f"{path} holds state of {key} {value}, this flow has {wanted.get(key)}: {remedy}")
     return header
-
-
-def _fail_damaged(path: Path, error: Exception) -> NoReturn:
-    fail(f"{path} is damaged: {line(error)}: move it away to rebuild it from the source")
 
 
 def _key(epoch: int) -> bytes:

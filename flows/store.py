@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from rocksdict import AccessType, Options, Rdict
 
+from flows.failing import one_line
 from flows.packing import decode
 
 VERSION = 1
@@ -72,7 +73,7 @@ def read(path: Path, columns: list[str], look: Callable[[Rdict], Found]) -> Foun
                 db.close()
         except Exception as error:
             if _names(path) == files:
-                raise DamagedError(line(error)) from error
+                raise DamagedError(one_line(error)) from error
 
 
 def _names(path: Path) -> list[str]:
@@ -102,9 +103,9 @@ def parts_of(db: Rdict, operator: str, epoch: int) -> list[tuple[int, dict[str, 
     return parts
 
 
-def line(error: Exception) -> str:
-    """Return what an error says, on one line."""
-    return " ".join(str(error).split())
+def damaged(path: Path, error: Exception) -> str:
+    """Return the one line for a shard that cannot be used."""
+    return f"{path} is damaged: {one_line(error)}: move it away to rebuild it from the source"
 
 
 def options() -> Options:

@@ -30,8 +30,8 @@ class Table:
         """Make room for row numbers below `rows`."""
         if rows > len(self):
             size = max(rows, len(self) + len(self) // 4, 64)
-            self._columns = {name: _grown(column, size) for name, column in self._columns.items()}
-            self._changed = _grown(self._changed, size)
+            self._columns = {name: grown(column, size) for name, column in self._columns.items()}
+            self._changed = grown(self._changed, size)
 
     def touch(self, rows: Ints) -> None:
         """Note that `rows` change."""
@@ -73,7 +73,8 @@ class Table:
                 column[rows] = part[name]
 
 
-def _grown(column: Ints, size: int) -> Ints:
+def grown(column: Ints, size: int) -> Ints:
+    """Return a column of `size` rows, the new ones zero."""
     grown = np.zeros((size, *column.shape[1:]), column.dtype)
     grown[: len(column)] = column
     return grown

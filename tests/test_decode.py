@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.columns import Clicks, Words
+from flows.columns import Clicks, Words, stable_hash
 from flows.decode import decode
 from flows.items import Batch
 from flows.judging import KEPT_BYTES, MAX_DEPTH, REASONS
 from flows.masking import mask, mask_record
 from flows.newest import newest_clicks
-from flows.split import by_age, by_page, by_visitor, stable_hash
+from flows.split import by_age, by_page, by_visitor
 from tests import bad_input, logs, oracle
 from tests.bad_input import FORMS, TIME, USER, of_record
 from tests.published import assert_same

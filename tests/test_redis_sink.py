@@ -20,17 +20,10 @@ from flows import redis_sink
 from flows.items import Board, Entry, StreamName
 from flows.redis_sink import RedisSink
 from flows.settings import Settings, SettingsError
+from tests.published import FRAMES
 from tests.servers import Kind, RedisServer, free_port, wait_until
 
-KEYS = (
-    "last_15_minutes",
-    "sessions",
-    "device_type_popularity",
-    "products_last_hour",
-    "latest_visitors",
-    "category_popularity",
-    "raw_data",
-)
+KEYS = tuple(FRAMES)
 Partition = StatelessSinkPartition[Board | Entry]
 
 

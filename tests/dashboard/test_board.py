@@ -13,7 +13,8 @@ import redis
 from dashboard.board import BoardError, Reader, UnreachableError, UnreadableError, address
 from dashboard.figures import Figures, Minute, Page, Visitor
 from tests.dashboard.conftest import SECRET, now_ms
-from tests.dashboard.writer import COLUMNS, Writer
+from tests.dashboard.writer import Writer
+from tests.published import FRAMES
 from tests.servers import RedisServer, free_port
 
 
@@ -40,7 +41,7 @@ def test_a_board_is_read_as_it_was_written(redis_server: RedisServer, writer: Wr
         for r in tables["latest_visitors"]
     ]
     assert board.visitors == tuple(latest)
-    assert board.raw == tuple(dict(zip(COLUMNS["raw_data"], r, strict=True)) for r in tables["raw_data"])
+    assert board.raw == tuple(dict(zip(FRAMES["raw_data"], r, strict=True)) for r in tables["raw_data"])
     assert [line.msg for line in board.log or ()] == [step["msg"] for step in reversed(steps)]
     assert board.log is not None
     assert board.log[0].at_ms == 1_700_000_000_123

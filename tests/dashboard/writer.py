@@ -14,6 +14,8 @@ import pandas as pd
 import redis
 from redis.typing import EncodableT
 
+from tests.published import FRAMES
+
 PRODUCTS = [
     ("VD55177927", "clothing", "Deluxe Cashmere Sweater"),
     ("VD55170364", "shoes", "Trail Running Shoe"),
@@ -28,18 +30,6 @@ PRODUCTS = [
 ]
 COUNTRIES = ["United States", "Germany", "Brazil", "Japan", "Kenya", "France"]
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"
-COLUMNS = {
-    "last_15_minutes": ["datetime", "count", "visitors"],
-    "sessions": ["datetime", "userId", "count"],
-    "device_type_popularity": ["Device", "Device type", "Total"],
-    "products_last_hour": ["productId", "category", "count", "title"],
-    "latest_visitors": ["Relative Time", "Date and Time", "ip", "country"],
-    "category_popularity": ["category", "count"],
-    "raw_data": [
-        "timestamp", "original_timestamp", "userId", "ip", "userAgent", "productId", "category", "title",
-        "gender", "country", "deviceType", "age", "birthdate", "datetime",
-    ],
-}  # fmt: skip
 
 
 class Writer:
@@ -106,7 +96,7 @@ class Writer:
 
     def empty(self, now_ms: int) -> None:
         """Make every metric empty, as right after the first start without a click."""
-        self.tables = {name: [] for name in COLUMNS}
+        self.tables = {name: [] for name in FRAMES}
         counts = ("visitors_15m", "sessions_8h", "sessions_active", "devices_now", "clicks_total")
         totals = ("late_total", "rejected_total", "entries_dropped_total")
         means = ("session_seconds_mean", "session_clicks_mean", "session_bounce_share", "lag")
@@ -120,7 +110,7 @@ class Writer:
         """Write the board and append to the streams, in one MULTI/EXEC."""
         with self.client.pipeline(transaction=True) as pipe:
             for name, rows in self.tables.items():
-                pipe.set(name, pd.DataFrame(rows, columns=COLUMNS[name]).to_json())
+                pipe.set(name, pd.DataFrame(rows, columns=FRAMES[name]).to_json())
             pipe.set("board", json.dumps(self.facts))
             for stream, entries in (("state_logs", log), ("rejected", rejected)):
                 for entry in entries:
