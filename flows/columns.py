@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import accumulate
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,58 +17,54 @@ UNKNOWN = "Unknown"
 
 
 class Lines:
-    """The records of a batch by index, and their source positions; both found only when asked for.
+    """The records of a batch by index, and their source positions.
 
-    A block of lines is known by its chunks: `chunk` gives the index of a chunk's first line, and its bytes.
+    A block's records are its lines, at bytes [bounds[i], bounds[i + 1] - 1) of it. A list's have their
+    positions in `positions`, or one after the other from `start` on.
     """
 
     def __init__(self, data: bytes | list[bytes], start: int, positions: list[int] | None) -> None:
         self.data, self.start, self._positions = data, start, positions
-        self._first: list[int] = []
-        self._bytes: list[tuple[int, int]] = []
-        self._starts: dict[int, list[int]] = {}
+        self.bounds: Ints = np.zeros(1, np.int64)
+        if isinstance(data, bytes):
+            self.bounds = _bounds(data)
 
-    def chunk(self, first: int, start: int, end: int) -> None:
-        """Note that line number `first` begins a chunk, at bytes [start, end) of the block."""
-        self._first.append(first)
-        self._bytes.append((start, end))
-
-    def _lines_of(self, number: int) -> list[int]:
-        """Return where the lines of a chunk begin, and where the last one ends; bytes into the block."""
-        if number not in self._starts:
-            start, end = self._bytes[number]
-            assert isinstance(self.data, bytes)
-            lines = self.data[start:end].split(b"\n")
-            self._starts[number] = list(accumulate([len(line) + 1 for line in lines], initial=start))
-        return self._starts[number]
+    def __len__(self) -> int:
+        return len(self.data) if isinstance(self.data, list) else len(self.bounds) - 1
 
     def record(self, index: int) -> bytes:
         """Return one record, without its newline."""
         if isinstance(self.data, list):
             return self.data[index]
-        number = bisect_right(self._first, index) - 1
-        start, end = self._lines_of(number)[index - self._first[number] :][:2]
-        return self.data[start:end].removesuffix(b"\n")
+        return self.data[self.bounds[index] : self.bounds[index + 1] - 1]
+
+    def records(self, first: int, last: int) -> list[bytes]:
+        """Return the records [first, last)."""
+        if isinstance(self.data, list):
+            return self.data[first:last]
+        return self.text(first, last).split(b"\n")
+
+    def text(self, first: int, last: int) -> bytes:
+        """Return the lines [first, last) of a block, without the last newline."""
+        assert isinstance(self.data, bytes)
+        return self.data[self.bounds[first] : self.bounds[last] - 1]
 
     def position(self, index: int) -> int:
         """Return the source position of one record."""
-        if isinstance(self.data, list):
-            return self.start + index if self._positions is None else self._positions[index]
-        number = bisect_right(self._first, index) - 1
-        return self.start + self._lines_of(number)[index - self._first[number]]
+        return int(self.positions(np.array([index]))[0])
 
     def positions(self, index: Ints) -> Ints:
         """Return the source positions of records, int64."""
-        if isinstance(self.data, list):
-            if self._positions is None:
-                return index.astype(np.int64) + self.start
-            return np.array(self._positions, np.int64)[index]
-        number = np.searchsorted(self._first, index, side="right") - 1
-        positions = np.empty(len(index), np.int64)
-        for chunk in np.unique(number).tolist():
-            rows = number == chunk
-            positions[rows] = np.array(self._lines_of(chunk))[index[rows] - self._first[chunk]]
-        return positions + self.start
+        if self._positions is not None:
+            return np.array([self._positions[i] for i in index.tolist()], np.int64)
+        return self.start + (index.astype(np.int64) if isinstance(self.data, list) else self.bounds[index])
+
+
+def _bounds(data: bytes) -> Ints:
+    """Return where the lines of a block begin, and where another would."""
+    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    end = [] if data.endswith(b"\n") or not data else [len(data) + 1]
+    return np.concatenate([[0], newlines + 1, end]).astype(np.int64)
 
 
 @dataclass(slots=True)
@@ -79,13 +73,6 @@ class Words:
 
     codes: Ints
     words: list[str | None]
-
-    @classmethod
-    def of(cls, values: list[str | None]) -> Words:
-        """Encode `values`."""
-        numbers = _Numbering()
-        codes = np.fromiter(map(numbers.__getitem__, values), np.int32, len(values))
-        return cls(codes, list(numbers))
 
     def take(self, index: Ints | slice) -> Words:
         """Return the rows of `index`; the dictionary is shared."""
@@ -97,12 +84,24 @@ class Words:
         return used, place, [self.words[code] for code in used.tolist()]
 
 
-class _Numbering(dict[Any, int]):
-    """Numbers values in the order of their first use."""
+class Encoder(dict[str | None, int]):
+    """Numbers words in the order of their first use, to make a column of them chunk by chunk."""
 
-    def __missing__(self, value: Any) -> int:
-        self[value] = number = len(self)
+    def __init__(self) -> None:
+        super().__init__()
+        self._codes: list[Ints] = [np.empty(0, np.int32)]
+
+    def __missing__(self, word: str | None) -> int:
+        self[word] = number = len(self)
         return number
+
+    def add(self, words: list[str | None]) -> None:
+        """Append `words` to the column."""
+        self._codes.append(np.fromiter(map(self.__getitem__, words), np.int32, len(words)))
+
+    def column(self) -> Words:
+        """Return the column."""
+        return Words(np.concatenate(self._codes), list(self))
 
 
 class Rejection(NamedTuple):

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import msgspec
 import numpy as np
 
-from flows.columns import Clicks, Ints, Lines, Rejection, Words
+from flows.columns import Clicks, Encoder, Ints, Lines, Rejection
 from flows.items import Batch
 from flows.judging import (
     AHEAD_NS,
@@ -23,12 +23,13 @@ from flows.judging import (
     US_BELOW,
     Click,
     RecordError,
+    integer_ns,
     is_deep,
     judge,
 )
 
-_CHUNK_BYTES = 1 << 16
-_CHUNK_RECORDS = 256
+# Small enough for the clicks of a chunk to stay in the processor's cache until they are columns.
+_CHUNK = 128
 
 
 def _refuse(_type: type, _value: object) -> None:
@@ -37,49 +38,85 @@ def _refuse(_type: type, _value: object) -> None:
 
 
 _fast = msgspec.json.Decoder(Click, dec_hook=_refuse)
+_BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
 
 
 class _Reading:
-    """What decoding one batch gathers: clicks with their record's index, and what is set aside."""
+    """What decoding one batch gathers: columns, and what is set aside."""
 
     def __init__(self, batch: Batch) -> None:
         self.newest_ns = batch.read_ms * 10**6 + AHEAD_NS
         self.lines = Lines(batch.data, batch.start, batch.positions)
-        self.clicks: list[Click] = []
-        self.times: list[Ints] = []
-        self.rows: list[int] = []
+        self.times: list[Ints] = [np.empty(0, np.int64)]
+        self.rows: list[Ints] = [np.empty(0, np.int32)]
+        self.ages: list[Ints] = [np.empty(0, np.float64)]
+        self.visitors: list[str] = []
+        self.product, self.category, self.title = Encoder(), Encoder(), Encoder()
+        self.device, self.gender = Encoder(), Encoder()
         self.rejected: list[Rejection] = [Rejection("too_large", *head) for head in batch.too_large]
         self.shown: dict[int, bytes] = {}
 
-    def read(self, first: int, records: list[bytes], texts: list[bytes]) -> bool:
-        """Decode all records of a chunk at once; returns False if any of them needs judging."""
-        # What is shorter than its brackets would be cannot be too deep.
-        if max(map(len, records)) > 2 * MAX_DEPTH and any(map(_large_or_deep, records)):
-            return False
-        if not all(map(_is_utf8, texts)):
-            return False
+    def read(self, first: int, last: int, *, lines: bool) -> bool:
+        """Decode the records [first, last) at once, as `lines` if they can be; False if any needs judging."""
         try:
-            clicks = list(map(_fast.decode, records))
+            clicks = self._clicks(first, last, lines=lines)
             time_ns = _nanoseconds(np.fromiter([click.timestamp for click in clicks], np.int64, len(clicks)))
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError):
+        except _BROKEN:
             return False
-        if time_ns.min() < OLDEST_NS or time_ns.max() > self.newest_ns:
+        if len(clicks) != last - first or time_ns.min() < OLDEST_NS or time_ns.max() > self.newest_ns:
             return False
-        self.clicks += clicks
-        self.times.append(time_ns)
-        self.rows.extend(range(first, first + len(records)))
+        self._take(clicks, time_ns, np.arange(first, last, dtype=np.int32))
         return True
 
-    def read_parts(self, first: int, records: list[bytes]) -> None:
-        """Halve a chunk until what needs judging stands alone."""
-        if len(records) == 1:
-            if records[0].strip() or isinstance(self.lines.data, list):
-                self.judge(first, records[0])
-            return
-        middle = len(records) // 2
-        for start, part in ((first, records[:middle]), (first + middle, records[middle:])):
-            if not self.read(start, part, part):
-                self.read_parts(start, part)
+    def _clicks(self, first: int, last: int, *, lines: bool) -> list[Click]:
+        """Decode; raises one of _BROKEN or gives another number of clicks if a record is no plain one."""
+        if lines:
+            text = self.lines.text(first, last)
+            return _fast.decode_lines(text) if _is_utf8(text) else []
+        records = self.lines.records(first, last)
+        if any(map(_large_or_deep, records)) or not all(map(_is_utf8, records)):
+            return []
+        return list(map(_fast.decode, records))
+
+    def _take(self, clicks: list[Click], time_ns: Ints, rows: Ints) -> None:
+        self.times.append(time_ns)
+        self.rows.append(rows)
+        self.visitors += [click.userId for click in clicks]
+        self.product.add([click.productId for click in clicks])
+        self.category.add([click.category for click in clicks])
+        self.title.add([click.title for click in clicks])
+        self.device.add([click.deviceType for click in clicks])
+        self.gender.add([click.gender for click in clicks])
+        self.ages.append(_floats([click.age for click in clicks]))
+
+    def read_each(self, first: int, last: int) -> None:
+        """Decode records one by one, and judge those that are no plain click."""
+        run: list[Click] = []
+        for row, record in enumerate(self.lines.records(first, last), first):
+            click = self._plain(record)
+            if click is not None:
+                run.append(click)
+                continue
+            self._take_run(run, row)
+            run = []
+            if record.strip() or isinstance(self.lines.data, list):
+                self.judge(row, record)
+        self._take_run(run, last)
+
+    def _plain(self, record: bytes) -> Click | None:
+        try:
+            click = _fast.decode(record) if not _large_or_deep(record) and _is_utf8(record) else None
+            if click is not None:
+                click.timestamp = integer_ns(click.timestamp)
+        except (*_BROKEN, RecordError):
+            return None
+        return click if click is not None and OLDEST_NS <= click.timestamp <= self.newest_ns else None
+
+    def _take_run(self, clicks: list[Click], end: int) -> None:
+        """Take clicks of the records that end before `end`, their times in nanoseconds."""
+        if clicks:
+            time_ns = np.fromiter([click.timestamp for click in clicks], np.int64, len(clicks))
+            self._take(clicks, time_ns, np.arange(end - len(clicks), end, dtype=np.int32))
 
     def judge(self, row: int, record: bytes) -> None:
         """Decode one record with care: a click, several (column shape), or a reason."""
@@ -90,10 +127,8 @@ class _Reading:
                     continue
                 fields, plain = click
                 if plain is not None:
-                    self.shown[len(self.clicks)] = plain
-                self.clicks.append(fields)
-                self.times.append(np.array([fields.timestamp], np.int64))
-                self.rows.append(row)
+                    self.shown[len(self.visitors)] = plain
+                self._take([fields], np.array([fields.timestamp], np.int64), np.array([row], np.int32))
         except RecordError as error:
             self._reject(str(error), row, record)
 
@@ -108,30 +143,34 @@ def decode(batch: Batch, *, mask_ip: bool = False) -> Clicks:
     `rejected`, by position, with their first 512 bytes.
     """
     reading = _Reading(batch)
-    for first, records, texts in _chunks(reading.lines):
-        if not reading.read(first, records, texts):
-            reading.read_parts(first, records)
+    for first, last, lines in _chunks(reading.lines):
+        if not reading.read(first, last, lines=lines):
+            reading.read_each(first, last)
     reading.rejected.sort(key=lambda rejection: rejection.position)
     return _columns(batch, reading, mask_ip=mask_ip)
 
 
-def _chunks(lines: Lines) -> Iterator[tuple[int, list[bytes], list[bytes]]]:
-    """Yield (index of the first record, records, texts that hold them)."""
-    data = lines.data
-    if isinstance(data, list):
-        for first in range(0, len(data), _CHUNK_RECORDS):
-            chunk = data[first : first + _CHUNK_RECORDS]
-            yield first, chunk, chunk
-        return
-    start, row = 0, 0
-    while start < len(data):
-        end = data.rfind(b"\n", start, start + _CHUNK_BYTES) + 1 or data.find(b"\n", start) + 1 or len(data)
-        lines.chunk(row, start, end)
-        text = data[start:end]
-        # Line by line, as a reader of many lines may take two values of one line for two lines.
-        records = text.removesuffix(b"\n").split(b"\n")
-        yield row, records, [text]
-        start, row = end, row + len(records)
+def _chunks(lines: Lines) -> Iterator[tuple[int, int, bool]]:
+    """Yield (first, last, whether the records [first, last) may be read as lines)."""
+    plain = _plain_lines(lines)
+    for first in range(0, len(lines), _CHUNK):
+        last = min(first + _CHUNK, len(lines))
+        yield first, last, bool(plain[first:last].all())
+
+
+def _plain_lines(lines: Lines) -> Ints:
+    """Return for each record whether it is a line from { to }, and shorter than brackets too deep would be.
+
+    Where all lines of a text are, every newline stands between two values, since none can follow a } within
+    a value. So if there are as many values as lines, each line is one.
+    """
+    if isinstance(lines.data, list) or not lines.data:
+        return np.zeros(len(lines), bool)
+    data = np.frombuffer(lines.data, np.uint8)
+    starts, ends = lines.bounds[:-1], lines.bounds[1:] - 2
+    sized = (ends > starts) & (ends < starts + 2 * MAX_DEPTH)
+    plain: Ints = sized & (data[starts * sized] == ord("{")) & (data[ends * sized] == ord("}"))
+    return plain
 
 
 def _nanoseconds(time: Ints) -> Ints:
@@ -160,9 +199,8 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
-    clicks = reading.clicks
-    visitor = np.empty(len(clicks), object)
-    visitor[:] = [click.userId for click in clicks]
+    visitor = np.empty(len(reading.visitors), object)
+    visitor[:] = reading.visitors
     return Clicks(
         source=batch.source,
         parts=batch.parts,
@@ -171,15 +209,15 @@ def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
         read_ms=batch.read_ms,
         logged_ms=batch.logged_ms,
         marker=batch.marker,
-        time_ns=np.concatenate([np.empty(0, np.int64), *reading.times]),
+        time_ns=np.concatenate(reading.times),
         visitor=visitor,
-        row=np.array(reading.rows, np.int32),
-        product=Words.of([click.productId for click in clicks]),
-        category=Words.of([click.category for click in clicks]),
-        title=Words.of([click.title for click in clicks]),
-        device=Words.of([click.deviceType for click in clicks]),
-        gender=Words.of([click.gender for click in clicks]),
-        age=_floats([click.age for click in clicks]),
+        row=np.concatenate(reading.rows),
+        product=reading.product.column(),
+        category=reading.category.column(),
+        title=reading.title.column(),
+        device=reading.device.column(),
+        gender=reading.gender.column(),
+        age=np.concatenate(reading.ages),
         lines=reading.lines,
         shown=reading.shown,
         rejected=reading.rejected,

@@ -159,7 +159,7 @@ def _click(fields: dict[str, Any], newest_ns: int) -> Click:
         reason = "no_user"
         raise RecordError(reason)
     time = fields["timestamp"]
-    time_ns = _iso_ns(time) if isinstance(time, str) else _integer_ns(time)
+    time_ns = _iso_ns(time) if isinstance(time, str) else integer_ns(time)
     if time_ns < OLDEST_NS:
         reason = "too_old"
         raise RecordError(reason)
@@ -170,7 +170,8 @@ def _click(fields: dict[str, Any], newest_ns: int) -> Click:
     return Click(time_ns, *others)
 
 
-def _integer_ns(value: int) -> int:
+def integer_ns(value: int) -> int:
+    """Return an integer timestamp in nanoseconds. Raises RecordError if no int64 could hold it."""
     if not -_INT64 <= value < _INT64:
         reason = "bad_time"
         raise RecordError(reason)
