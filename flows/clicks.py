@@ -15,7 +15,6 @@ from flows.board import board
 from flows.categories import Categories
 from flows.decode import decode
 from flows.devices import Devices
-from flows.items import Entry
 from flows.journey_table import JOURNEYS, check
 from flows.journeys import Journeys
 from flows.latest import Latest, Raw
@@ -58,7 +57,7 @@ def build(settings: Settings) -> Dataflow:
         windowed("totals", visits, Totals, state),
         windowed("journeys", visits, functools.partial(Journeys, receipts, check(JOURNEYS)), state),
     ]
-    made = op.branch("is_entry", op.merge("reports", *reports), lambda item: isinstance(item[1], Entry))
+    made = op.branch("are_entries", op.merge("reports", *reports), lambda item: isinstance(item[1], list))
     boards = board("board", made.falses, state, settings.publish_every_ms)
     out = op.merge("out", op.key_rm("entries", made.trues), boards)
     op.output("redis", out, RedisSink(settings, on_written=receipts.note))

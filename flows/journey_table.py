@@ -24,6 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
+import msgspec
 import numpy as np
 
 from flows.columns import UNKNOWN, Ints, Words
@@ -47,14 +48,13 @@ class Person(NamedTuple):
     to_age: float
 
 
-@dataclass(slots=True)
-class Progress:
+class Progress(msgspec.Struct, array_like=True, gc=False):
     """A visitor on a journey: where, since which first click, by which products (the first one first)."""
 
     state: str
     first_ns: int
     category: str
-    products: list[str | None]
+    products: tuple[str | None, ...]
 
 
 ANYONE: tuple[Person, ...] = ()
@@ -70,28 +70,28 @@ class Step:
     who: Sequence[Person]
     to: str
 
-    def fits(
-        self, category: str, product: str | None, gender: str, age: float, seen: Progress | None
-    ) -> bool:
-        """Return whether a click takes this step; `seen` is None in `init`."""
+    @property
+    def is_plain(self) -> bool:
+        """Whether any click of its category fits."""
+        return self.category != SAME and self.product == ANY and not self.who
+
+    def fits(self, category: str, product: str | None, gender: str, age: float, seen: Progress) -> bool:
+        """Return whether a click takes this step on a journey that has come as far as `seen`."""
         return (
-            (
-                self.category in (ANY, category)
-                or (self.category == SAME and (seen is None or seen.category == category))
-            )
+            (self.category in (ANY, category) or (self.category == SAME and seen.category == category))
             and self._fits_product(product, seen)
             and (not self.who or any(p.gender == gender and p.from_age <= age <= p.to_age for p in self.who))
         )
 
-    def _fits_product(self, product: str | None, seen: Progress | None) -> bool:
-        if self.product == ANY or seen is None:
+    def _fits_product(self, product: str | None, seen: Progress) -> bool:
+        if self.product == ANY:
             return True
         if self.product == NEW:
             return product not in seen.products
         return (product == seen.products[0]) == (self.product == FIRST)
 
     def columns(self, category: Words, gender: Words, age: Ints) -> Ints:
-        """Return for each click, as columns, whether it might take this step out of `init`."""
+        """Return for each click, as columns, whether it takes this step out of `init`."""
         fits = np.ones(len(age), bool)
         if self.category not in (ANY, SAME):
             names = [UNKNOWN if word is None else word for word in category.words]
@@ -117,17 +117,32 @@ class Journey:
     offers: Mapping[str, str]
     steps: Sequence[Step]
 
-    def by_state(self) -> dict[str, dict[str, list[Step]]]:
-        """Return the rows that may fit, in order, by state and category (ANY: any category not named)."""
+    def by_state(self) -> dict[str, dict[str, list[tuple[Step, bool]]]]:
+        """Return the rows that may fit, in order, by state and category (ANY: any category not named).
+
+        Beside each row, whether any click of the category fits it.
+        """
         states = {step.state for step in self.steps}
         categories = {step.category for step in self.steps} - {SAME} | {ANY}
         return {
             state: {
-                category: [s for s in self.steps if s.state == state and s.category in (category, ANY, SAME)]
+                category: [
+                    (step, step.is_plain)
+                    for step in self.steps
+                    if step.state == state and step.category in (category, ANY, SAME)
+                ]
                 for category in categories
             }
             for state in states
         }
+
+    def beginning(self, category: Words, gender: Words, age: Ints) -> Ints:
+        """Return for each click, as columns, the number of the row it takes out of `init`, or -1."""
+        taken = np.full(len(age), -1)
+        for number, step in enumerate(self.steps):
+            if step.state == INIT:
+                taken[(taken < 0) & step.columns(category, gender, age)] = number
+        return taken
 
     def offer(self, gender: str) -> str | None:
         """Return the offer for a visitor, None if there is none for them."""

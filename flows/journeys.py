@@ -6,10 +6,10 @@ begin one, are looked at one by one, in the order of their arrival. The table is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import astuple
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from flows.admission import SESSION_GAP_S
@@ -19,20 +19,25 @@ from flows.journey_table import ANY, INIT, JOURNEYS, OFFER, Journey, Progress
 from flows.outbox import Outbox, Receipts
 from flows.split import ShardClicks
 from flows.table import Table, grown
+from flows.visits import Visits
 
 FORGET_NS = SESSION_GAP_S * 10**9
 
 
 class _Click(NamedTuple):
+    """A click that may take a step; `begins` has for each journey the row it takes out of `init`, or -1."""
+
     slot: int
     time_ns: int
-    row: int
+    position: int
     sub: int
+    age: float
     user: str
     product: str | None
     category: str
     gender: str
-    age: float
+    gone: bool
+    begins: tuple[int, ...]
 
 
 class Journeys:
@@ -47,7 +52,7 @@ class Journeys:
         self._rows = [journey.by_state() for journey in journeys]
         self._outbox = Outbox(receipts or Receipts())
         self._table = Table(last_ns=np.int64, product=np.uint64)
-        self._on: dict[tuple[int, int], Progress] = {}
+        self._on: list[dict[int, Progress]] = [{} for _ in journeys]
         self._busy: Ints = np.zeros(0, bool)
         self._changed: set[tuple[int, int]] = set()
 
@@ -58,9 +63,13 @@ class Journeys:
         if not counted.any():
             return
         self._reserve(int(item.slot.max()) + 1)
-        begins = self._may_begin(item) & counted
+        columns = item.columns
+        begins = [
+            journey.beginning(columns["category"], columns["gender"], columns["age"])
+            for journey in self._journeys
+        ]
         followed = self._busy.copy()
-        followed[item.slot[begins]] = True
+        followed[item.slot[counted & np.any([rows >= 0 for rows in begins], axis=0)]] = True
         one_by_one = followed[item.slot] & counted
         self._table.touch(item.slot[counted])
         self._pass_by(item, np.flatnonzero(counted & ~one_by_one))
@@ -76,17 +85,7 @@ class Journeys:
         known = slots[slots < len(self._busy)]
         for slot in known[self._busy[known]].tolist():
             self._leave_all(slot)
-
-    def _may_begin(self, item: ShardClicks) -> Ints:
-        """Return for each click whether a step of any journey leads out of `init` by it, as columns."""
-        begins = np.zeros(len(item), bool)
-        for journey in self._journeys:
-            for step in journey.steps:
-                if step.state == INIT:
-                    begins |= step.columns(
-                        item.columns["category"], item.columns["gender"], item.columns["age"]
-                    )
-        return begins
+        self._busy[known] = False
 
     def _pass_by(self, item: ShardClicks, rows: Ints) -> None:
         """Remember the last product of visitors on no journey."""
@@ -94,41 +93,44 @@ class Journeys:
         self._table["product"][slot] = item.columns["product_hash"][rows]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
-    def _follow(self, item: ShardClicks, rows: Ints, begins: Ints) -> None:
-        """Look at the clicks `rows` one by one; `begins` tells which clicks may begin a journey."""
+    def _follow(self, item: ShardClicks, rows: Ints, begins: list[Ints]) -> None:
+        """Look at those of the clicks `rows` that may take a step one by one."""
         if not len(rows):
             return
-        slots = np.unique(item.slot[rows])
-        columns = self._table["last_ns"], self._table["product"]
-        # By visitor, the newest time and the last product: plain numbers, since numpy's are slow one by one.
-        at = (column[slots].tolist() for column in columns)
-        last = {slot: list(values) for slot, *values in zip(slots.tolist(), *at, strict=True)}
-        click_of = _clicks(item, rows)
-        quick = item.slot, item.time_ns, item.columns["product_hash"], begins
-        for i, (slot, time_ns, product, may_begin) in enumerate(
-            zip(*(column[rows].tolist() for column in quick), strict=True)
-        ):
-            visitor = last[slot]
-            if time_ns - visitor[0] > FORGET_NS:
-                self._leave_all(slot)
-                visitor[1] = 0
-            refresh = product != 0 and product == visitor[1]
-            visitor[:] = max(time_ns, visitor[0]), product
-            if not refresh and (may_begin or self._busy[slot]):
-                click = click_of(i)
-                self._outbox.begin(item, click.row, click.sub)
-                for number, journey in enumerate(self._journeys):
-                    self._step(number, journey, click)
-        for column, values in zip(columns, zip(*last.values(), strict=True), strict=True):
-            column[slots] = values
+        visits = Visits.of(item.slot[rows])
+        refresh, gone = self._history(item, rows, visits)
+        may_begin = np.any([begin[rows] >= 0 for begin in begins], axis=0)
+        look = (self._busy[item.slot[rows]] | visits.since(may_begin)) & ~refresh
+        self._outbox.begin(f"{item.header.source}/{item.shard}")
+        for click in _clicks(item, rows[look], begins, gone[look]):
+            if click.gone:
+                self._leave_all(click.slot)
+            for number, on in enumerate(self._on):
+                progress = on.get(click.slot)
+                if progress or click.begins[number] >= 0:
+                    self._step(number, click, progress)
+        self._busy[visits.slots] = np.any(
+            [[s in on for s in visits.slots.tolist()] for on in self._on], axis=0
+        )
 
-    def _step(self, number: int, journey: Journey, click: _Click) -> None:
-        progress = self._on.get((click.slot, number))
-        state = progress.state if progress else INIT
-        if progress and click.time_ns - progress.first_ns >= journey.limit_s * 10**9:
-            to = INIT
+    def _history(self, item: ShardClicks, rows: Ints, visits: Visits) -> tuple[Ints, Ints]:
+        """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
+        last_ns, product = self._table["last_ns"], self._table["product"]
+        time_ns, hashes = item.time_ns[rows], item.columns["product_hash"][rows]
+        newest_ns = visits.newest(time_ns, last_ns[visits.slots])
+        gone = time_ns - visits.before(newest_ns, last_ns[visits.slots]) > FORGET_NS
+        refresh = (visits.before(hashes, product[visits.slots]) == hashes) & (hashes != 0) & ~gone
+        last_ns[visits.slots], product[visits.slots] = visits.last(newest_ns), visits.last(hashes)
+        return refresh, gone
+
+    def _step(self, number: int, click: _Click, progress: Progress | None) -> None:
+        journey = self._journeys[number]
+        if progress is None:
+            state, to = INIT, journey.steps[click.begins[number]].to
+        elif click.time_ns - progress.first_ns >= journey.limit_s * 10**9:
+            state, to = progress.state, INIT
         else:
-            to = self._next_state(number, state, click, progress)
+            state, to = progress.state, self._next_state(number, click, progress)
         if to == state:
             return
         self._log(
@@ -138,55 +140,44 @@ class Journeys:
             self._offer(journey, click)
         self._move(number, click, progress, to)
 
-    def _next_state(self, number: int, state: str, click: _Click, progress: Progress | None) -> str:
-        rows = self._rows[number][state]
-        for step in rows.get(click.category) or rows[ANY]:
-            if step.fits(click.category, click.product, click.gender, click.age, progress):
+    def _next_state(self, number: int, click: _Click, progress: Progress) -> str:
+        # A state that the table does not know any more is left for `init`.
+        rows = self._rows[number].get(progress.state, {ANY: []})
+        for step, is_plain in rows.get(click.category) or rows[ANY]:
+            if is_plain or step.fits(click.category, click.product, click.gender, click.age, progress):
                 return step.to
         return INIT
 
     def _move(self, number: int, click: _Click, progress: Progress | None, to: str) -> None:
-        key = click.slot, number
         if to in (INIT, OFFER):
-            self._on.pop(key, None)
+            self._on[number].pop(click.slot, None)
         elif progress is None:
-            self._on[key] = Progress(to, click.time_ns, click.category, [click.product])
+            self._on[number][click.slot] = Progress(to, click.time_ns, click.category, (click.product,))
         else:
             progress.state = to
-            progress.products.append(click.product)
-        self._changed.add(key)
-        self._busy[click.slot] = key in self._on or (
-            len(self._journeys) > 1 and any((click.slot, n) in self._on for n in range(len(self._journeys)))
-        )
+            progress.products += (click.product,)
+        self._changed.add((click.slot, number))
 
     def _leave_all(self, slot: int) -> None:
-        if not self._busy[slot]:
-            return
-        for number in range(len(self._journeys)):
-            if self._on.pop((slot, number), None):
+        for number, on in enumerate(self._on):
+            if on.pop(slot, None):
                 self._changed.add((slot, number))
-        self._busy[slot] = False
 
     def _log(self, click: _Click, state: str, what: str) -> None:
-        fields = {
-            "created": _created(click),
-            "msg": f"[User {click.user} {what}]",
-            "user": click.user,
-            "state": state,
-        }
-        self._outbox.add("state_logs", fields)
+        user = click.user
+        fields = {"created": _created(click), "msg": f"[User {user} {what}]", "user": user, "state": state}
+        self._outbox.add("state_logs", click.position, click.sub, fields)
 
     def _offer(self, journey: Journey, click: _Click) -> None:
         offer = journey.offer(click.gender)
         if offer is not None:
             self._log(click, OFFER, f"triggered offer {offer}")
-            self._outbox.add(
-                "special_offers", {"created": _created(click), "user": click.user, "offer": offer}
-            )
+            fields = {"created": _created(click), "user": click.user, "offer": offer}
+            self._outbox.add("special_offers", click.position, click.sub, fields)
 
     def report(self, as_of_s: int) -> int:
         """Return how many journeys visitors are on."""
-        return len(self._on)
+        return sum(map(len, self._on))
 
     def entries(self) -> list[Entry]:
         """Return the stream entries made since the last call (after a restart also those not yet written)."""
@@ -195,8 +186,9 @@ class Journeys:
     def changes(self, *, everything: bool) -> dict[str, Any]:
         """Return what changed, or all."""
         part = self._table.everything("last_ns") if everything else self._table.changes()
-        keys = self._on.keys() if everything else self._changed
-        part["on"] = [(*key, astuple(self._on[key]) if key in self._on else None) for key in keys]
+        if everything:
+            self._changed = {(slot, number) for number, on in enumerate(self._on) for slot in on}
+        part["on"] = [(slot, number, self._on[number].get(slot)) for slot, number in self._changed]
         part["outbox"] = self._outbox.pending()
         self._changed = set()
         return part
@@ -206,12 +198,15 @@ class Journeys:
         self._table.load(part)
         self._reserve(len(self._table))
         for slot, number, progress in part["on"]:
-            if progress is None or number >= len(self._journeys):
-                self._on.pop((slot, number), None)
+            if number >= len(self._journeys):
+                continue
+            if progress is None:
+                self._on[number].pop(slot, None)
             else:
-                self._on[slot, number] = Progress(*progress)
+                self._on[number][slot] = msgspec.convert(progress, Progress)
         self._busy[:] = False
-        self._busy[[slot for slot, _ in self._on]] = True
+        for on in self._on:
+            self._busy[list(on)] = True
         self._outbox.load(part["outbox"])
 
 
@@ -222,41 +217,30 @@ def _counted(item: ShardClicks) -> Ints:
     return counted
 
 
-def _clicks(item: ShardClicks, rows: Ints) -> Callable[[int], _Click]:
-    """Return what gives the i-th click of `rows`; `sub` tells those of one column-shaped record apart."""
+def _clicks(item: ShardClicks, rows: Ints, begins: list[Ints], gone: Ints) -> Iterator[_Click]:
+    """Return the clicks `rows` one by one; `sub` tells those of one column-shaped record apart."""
     columns = item.columns
     records = item.row[rows]
-    products, categories, genders = (columns[name].words for name in ("product", "category", "gender"))
-    slots, times, places, visitors, ages = (
-        column.tolist()
-        for column in (
-            item.slot[rows],
-            item.time_ns[rows],
-            records,
-            columns["visitor"][rows],
-            columns["age"][rows],
+    numbers = (
+        item.slot[rows],
+        item.time_ns[rows],
+        item.lines.positions(records),
+        rows - np.searchsorted(item.row, records),
+        columns["age"][rows],
+        columns["visitor"][rows],
+    )
+    categories = [UNKNOWN if word is None else word for word in columns["category"].words]
+    words = (
+        [words[code] for code in columns[name].codes[rows].tolist()]
+        for name, words in (
+            ("product", columns["product"].words),
+            ("category", categories),
+            ("gender", columns["gender"].words),
         )
     )
-    subs = (rows - np.searchsorted(item.row, records)).tolist()
-    product, category, gender = (
-        columns[name].codes[rows].tolist() for name in ("product", "category", "gender")
-    )
-
-    def click(i: int) -> _Click:
-        in_category = categories[category[i]]
-        return _Click(
-            slots[i],
-            times[i],
-            places[i],
-            subs[i],
-            visitors[i],
-            products[product[i]],
-            UNKNOWN if in_category is None else in_category,
-            genders[gender[i]] or "",
-            ages[i],
-        )
-
-    return click
+    begun = zip(*(begin[rows].tolist() for begin in begins), strict=True)
+    lists = (column.tolist() for column in numbers)
+    return map(_Click._make, zip(*lists, *words, gone.tolist(), begun, strict=True))
 
 
 def _created(click: _Click) -> str:

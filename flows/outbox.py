@@ -9,7 +9,6 @@ from itertools import count
 from typing import Any
 
 from flows.items import Entry, StreamName
-from flows.split import ShardClicks
 
 # As many as the streams keep: older ones would be trimmed on arrival.
 _KEPT_LOGS = 1000
@@ -37,20 +36,18 @@ class Outbox:
         self._receipts = receipts
         self._unsent: list[Entry] = []
         self._unwritten: list[Entry] = []
-        self._item: ShardClicks | None = None
-        self._row = self._sub = self._number = 0
+        self._lane = ""
+        self._click, self._number = (-1, 0), 0
 
-    def begin(self, item: ShardClicks, row: int, sub: int) -> None:
-        """From here on entries are of the `sub`-th click of record `row` of `item`."""
-        self._item, self._row, self._sub, self._number = item, row, sub, 0
+    def begin(self, lane: str) -> None:
+        """From here on entries are of one lane."""
+        self._lane, self._click = lane, (-1, 0)
 
-    def add(self, stream: StreamName, fields: dict[str, str]) -> None:
-        """Put an entry in."""
-        assert self._item is not None
-        item, position = self._item, self._item.lines.position(self._row)
-        ordinal = f"{position:020d}-{self._sub:06d}-{self._number:03d}"
-        entry = Entry(stream, f"{item.header.source}/{item.shard}", ordinal, fields)
-        self._number += 1
+    def add(self, stream: StreamName, position: int, sub: int, fields: dict[str, str]) -> None:
+        """Put in an entry of the `sub`-th click of the record at `position`."""
+        self._number = self._number + 1 if self._click == (position, sub) else 0
+        self._click = position, sub
+        entry = Entry(stream, self._lane, f"{position:020d}-{sub:06d}-{self._number:03d}", fields)
         self._unsent.append(entry)
         self._unwritten.append(entry)
 
@@ -68,7 +65,7 @@ class Outbox:
             self._unwritten = [
                 e for e in self._unwritten if e.stream != "state_logs" or next(seen) >= too_many
             ]
-        return [(entry.stream, entry.lane, entry.ordinal, entry.fields) for entry in self._unwritten]
+        return list(self._unwritten)
 
     def load(self, pending: list[Any]) -> None:
         """Take back what `pending` gave, to be sent again."""

@@ -13,10 +13,11 @@ import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from threading import Condition, Event, Lock, Thread
 from urllib.parse import urlsplit
 
+import msgspec
 import redis
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from redis.backoff import NoBackoff
@@ -28,7 +29,7 @@ from flows import embedded
 from flows.items import Board, Entry, StreamName
 from flows.settings import Settings, SettingsError
 
-Item = Board | Entry
+Item = Board | list[Entry]
 
 log = logging.getLogger("clicks.redis")
 
@@ -41,9 +42,9 @@ TIMEOUT_S = 1.0
 BACKOFF_S = (0.1, 1.0)  # doubling from the first to the second
 CLOSE_S = 10.0
 
-# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), then per entry: its field in the hash,
-# its ordinal, how many arguments follow, names and values. Ordinals are compared byte by byte, because Lua's
-# own comparison of strings depends on the server's locale.
+# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), and entries as MessagePack: each a list
+# of its field in the hash, its ordinal, and its names and values. Ordinals are compared byte by byte, because
+# Lua's own comparison of strings depends on the server's locale.
 ADD_ENTRIES = """
 local function above(a, b)
   for i = 1, math.min(#a, #b) do
@@ -52,18 +53,15 @@ local function above(a, b)
   end
   return #a > #b
 end
-local at = 2
-while at <= #ARGV do
-  local lane, ordinal, count = ARGV[at], ARGV[at + 1], tonumber(ARGV[at + 2])
-  local last = redis.call('HGET', KEYS[1], lane)
-  if not last or above(ordinal, last) then
+for _, entry in ipairs(cmsgpack.unpack(ARGV[2])) do
+  local last = redis.call('HGET', KEYS[1], entry[1])
+  if not last or above(entry[2], last) then
     local add = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*'}
     if ARGV[1] == '0' then add = {'XADD', KEYS[2], '*'} end
-    for i = at + 3, at + 2 + count do add[#add + 1] = ARGV[i] end
+    for i = 3, #entry do add[#add + 1] = entry[i] end
     redis.call(unpack(add))
-    redis.call('HSET', KEYS[1], lane, ordinal)
+    redis.call('HSET', KEYS[1], entry[1], entry[2])
   end
-  at = at + 3 + count
 end
 """
 
@@ -111,7 +109,8 @@ class _Backlog:
                 if isinstance(item, Board):
                     self.board = item
                 else:
-                    self._append(item)
+                    for entry in item:
+                        self._append(entry)
             self._changed.notify()
 
     def wait(self) -> bool:
@@ -248,11 +247,7 @@ class _Writer(StatelessSinkPartition[Item]):
         entries = self._backlog.oldest(stream)
         if not entries:
             return
-        args: list[str | int] = [MAXLEN[stream]]
-        for entry in entries:
-            pairs = [text for pair in entry.fields.items() for text in pair]
-            args += [f"{stream}|{entry.lane}", entry.ordinal, len(pairs), *pairs]
-        self._add_entries(keys=["entries_written", stream], args=args)
+        self._add_entries(keys=["entries_written", stream], args=[MAXLEN[stream], _packed(entries)])
         self._backlog.entries_written(entries)
         for entry in entries:
             self._on_written(entry)
@@ -270,6 +265,19 @@ class _Writer(StatelessSinkPartition[Item]):
         if self._down_since_s is not None:
             log.info("Redis at %s: back after %.1f s", self._address, time.monotonic() - self._down_since_s)
             self._down_since_s = None
+
+
+def _packed(entries: list[Entry]) -> bytes:
+    """Return what ADD_ENTRIES takes."""
+    lists = [
+        (f"{entry.stream}|{entry.lane}", entry.ordinal, *chain.from_iterable(entry.fields.items()))
+        for entry in entries
+    ]
+    try:
+        return msgspec.msgpack.encode(lists)
+    except UnicodeEncodeError:  # a lone surrogate in a click must not block its stream
+        cleaned = [[text.encode(errors="replace").decode() for text in one] for one in lists]
+        return msgspec.msgpack.encode(cleaned)
 
 
 def address(url: str) -> str:
@@ -294,6 +302,6 @@ def _client(url: str) -> redis.Redis:
         socket_timeout=TIMEOUT_S,
         socket_connect_timeout=TIMEOUT_S,
         retry=Retry(NoBackoff(), 0),
-        encoding_errors="replace",  # a lone surrogate in a click must not block its stream
+        encoding_errors="replace",  # a lone surrogate in a click must not block the board
         maint_notifications_config=MaintNotificationsConfig(enabled=False),  # it would stretch the timeouts
     )

@@ -17,6 +17,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from flows.admission import Admission, Directory, GapError
 from flows.failing import fail
+from flows.items import Entry
 from flows.split import Beat, ShardClicks
 from flows.state import Shard, State
 from flows.stopping import stop_requested
@@ -63,7 +64,9 @@ class _MetricLogic(StatefulBatchLogic[ShardClicks, Any, int]):
         out: list[Any] = []
         for item in values:
             self._metric.add(item)
-            out += getattr(self._metric, "entries", lambda: [])()
+            entries: list[Entry] = getattr(self._metric, "entries", list)()
+            if entries:
+                out.append(entries)
             if item.beat is not None:
                 figures = self._metric.report(item.beat.as_of_s)
                 out.append(Report(self._name, item.shard, item.beat, figures))
@@ -133,6 +136,6 @@ def admitted(name: str, clicks: Stream[Keyed], state: State, *, directory: bool 
 def windowed(
     name: str, clicks: Stream[Keyed], make: Callable[[], Metric], state: State, *, everywhere: bool = True
 ) -> Stream[tuple[str, Any]]:
-    """Run one metric, in every shard or in the first alone; gives Reports (and a journey's entries)."""
+    """Run one metric, in every shard or in the first alone; gives Reports, and lists of the entries made."""
     state.expect(name, everywhere=everywhere)
     return op.stateful_batch(name, clicks, lambda _: _MetricLogic(name, make, state))

@@ -24,7 +24,7 @@ from tests.published import FRAMES
 from tests.servers import Kind, RedisServer, free_port, wait_until
 
 KEYS = tuple(FRAMES)
-Partition = StatelessSinkPartition[Board | Entry]
+Partition = StatelessSinkPartition[Board | list[Entry]]
 
 
 @pytest.fixture
@@ -43,8 +43,8 @@ def board(number: int, padding: int = 0) -> Board:
     return Board(number, {**values, "board": json.dumps({"as_of": number, "number": number})})
 
 
-def entries(stream: StreamName, numbers: range, lane: str = "0") -> list[Board | Entry]:
-    return [Entry(stream, lane, f"{number:08}", {"number": str(number)}) for number in numbers]
+def entries(stream: StreamName, numbers: range, lane: str = "0") -> list[Board | list[Entry]]:
+    return [[Entry(stream, lane, f"{number:08}", {"number": str(number)}) for number in numbers]]
 
 
 @contextmanager
@@ -313,7 +313,7 @@ def test_each_lane_has_its_own_ordinals_compared_as_bytes(server: RedisServer) -
                 ("a", "9a"),
                 ("a", "9"),
             ]:
-                partition.write_batch([Entry("rejected", lane, ordinal, {"is": f"{lane}{ordinal}"})])
+                partition.write_batch([[Entry("rejected", lane, ordinal, {"is": f"{lane}{ordinal}"})]])
         assert stream_fields(client, "rejected", "is") == ["a9", "b10", "a9-", "a9Z", "a9a"]
 
 
@@ -370,7 +370,7 @@ def test_text_that_is_no_unicode_holds_up_nothing(
 ) -> None:
     with server.client() as client:
         with opened(server) as partition:
-            partition.write_batch([Entry("rejected", "0", "1", {"record": "a\ud800b"})])
+            partition.write_batch([[Entry("rejected", "0", "1", {"record": "a\ud800b"})]])
         assert stream_fields(client, "rejected", "record") == ["a?b"]
     assert levels(caplog) == []
 
