@@ -16,7 +16,7 @@ from tests.dashboard.conftest import PageServer, chromium, now_ms
 from tests.dashboard.writer import Writer
 from tests.servers import RedisServer
 
-_NOTE = """() => {
+NOTE = """() => {
   window.seen = {};
   const look = () => {
     const text = document.querySelector('[data-figure=visitors_15m]')?.textContent;
@@ -38,7 +38,7 @@ def measure(boards: int) -> list[float]:
             page = browser.new_page(viewport={"width": 1440, "height": 1000})
             page.goto(server.url)
             page.wait_for_selector(".pulse", state="attached")
-            page.evaluate(_NOTE)
+            page.evaluate(NOTE)
             written_ms: dict[str, int] = {}
             for number in range(boards):
                 page.wait_for_timeout(1500 + pick.random() * 1000)
@@ -51,15 +51,20 @@ def measure(boards: int) -> list[float]:
     return [seen_ms[text] - at_ms for text, at_ms in written_ms.items()]
 
 
+def percentiles(taken_ms: list[float]) -> str:
+    """Return median and 99th percentile as text."""
+    taken_ms = sorted(taken_ms)
+    worst_ms = taken_ms[min(len(taken_ms) - 1, round(len(taken_ms) * 0.99))]
+    return f"median {statistics.median(taken_ms):.0f} ms, 99th percentile {worst_ms:.0f} ms"
+
+
 def main() -> None:
     """Read the options and report."""
     parser = argparse.ArgumentParser(description="Measure the time from Redis to the page.")
     parser.add_argument("--boards", type=int, default=100)
     start_s = time.monotonic()
-    taken_ms = sorted(measure(parser.parse_args().boards))
-    worst_ms = taken_ms[min(len(taken_ms) - 1, round(len(taken_ms) * 0.99))]
-    middle_ms = statistics.median(taken_ms)
-    print(f"{len(taken_ms)} boards: median {middle_ms:.0f} ms, 99th percentile {worst_ms:.0f} ms")
+    taken_ms = measure(parser.parse_args().boards)
+    print(f"{len(taken_ms)} boards: {percentiles(taken_ms)}")
     print(f"in {time.monotonic() - start_s:.0f} s")
 
 
