@@ -1,121 +1,106 @@
-"""Clicks per second of the whole flow, beside decoding alone: `make bench`.
+"""Clicks per second of the whole flow, decoding alone, the seed's way and Bytewax's windows: `make bench`.
 
-Makes a log of the built-in shop, then runs each in turn in a process of its own, and prints medians. The flow
-writes a board a second to a real Redis, with all metrics, journeys and RocksDB on.
+Each work runs in turn in a process of its own, several times; the table has medians, and each one's rate as a
+multiple of the whole flow's in the same round. It is printed as Markdown and, with `--json FILE`, written.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
-from bytewax.testing import run_main
+from tests.bench.log import make_log
+from tests.bench.works import FLOW, WORKS, Timed
 
-from flows.clicks import build
-from flows.decode import decode
-from flows.items import Batch
-from flows.settings import Settings
-from flows.shop import Shop
-from flows.sources import FilePartition, Metronome
-from tests.servers import RedisServer
-
-HOURS = 9.5
+Run = dict[str, float]
 
 
-def make_log(path: Path, clicks: int, visitors: int) -> None:
-    """Write about `clicks` clicks of HOURS hours of a day that is over."""
-    end_s = int(time.time()) // 86_400 * 86_400 - 6 * 3600
-    shop = Shop(rate=clicks / (HOURS * 3600) * 0.8, visitors=2 * visitors)
-    made = 0
-    with path.open("wb") as log:
-        for second_s in range(end_s - int(HOURS * 3600), end_s):
-            records = shop.second(second_s)
-            made += len(records)
-            log.writelines(record + b"\n" for record in records)
-            if made >= clicks:
-                return
-
-
-def decode_alone(log: Path) -> int:
-    """Decode the log as the flow does; returns its clicks."""
-    part = FilePartition(log, "log", 0, Metronome(1000))
-    clicks = 0
-    try:
-        while True:
-            batches: list[Batch] = list(part.next_batch())
-            clicks += sum(len(decode(batch).time_ns) for batch in batches)
-    except StopIteration:
-        return clicks
-
-
-def whole_flow(log: Path) -> int:
-    """Run the flow over the log; returns the clicks on its last board."""
-    with tempfile.TemporaryDirectory() as state, RedisServer() as server:
-        run_main(build(Settings(source=f"file:{log}", redis_url=server.url, state_dir=Path(state))))
-        return int(json.loads(str(server.client().get("board")))["clicks_total"])
-
-
-WORKS = {"decoding alone": decode_alone, "whole flow": whole_flow}
-
-
-def measure(name: str, log: Path) -> dict[str, Any]:
+def measure(name: str, log: Path) -> Run:
     """Run one piece of work in this process."""
-    started_s, cpu_s = time.perf_counter(), time.process_time()
-    clicks = WORKS[name](log)
-    return {
-        "clicks": clicks,
-        "wall_s": time.perf_counter() - started_s,
-        "cpu_s": time.process_time() - cpu_s,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
+    timed = Timed()
+    WORKS[name](log, timed)
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return asdict(timed) | {"peak_mib": peak_mib}
+
+
+def rounds(log: Path, names: list[str], runs: int) -> dict[str, list[Run]]:
+    """Run each work `runs` times in turn, each in a process of its own."""
+    results: dict[str, list[Run]] = {name: [] for name in names}
+    for _ in range(runs):
+        for name, done in results.items():
+            command = [sys.executable, "-m", "tests.bench.throughput", "--log", str(log), "--only", name]
+            out = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+            done.append(json.loads(out.splitlines()[-1]))
+    return results
+
+
+def table(results: dict[str, list[Run]]) -> list[dict[str, object]]:
+    """Return a row a work: medians, and its rate as a multiple of the whole flow's, round by round."""
+    return [
+        {
+            "what": name,
+            "clicks/s": round(statistics.median(_rate(run) for run in runs)),
+            "CPU us a click": round(statistics.median(run["cpu_s"] / run["clicks"] * 1e6 for run in runs), 2),
+            "peak MiB": round(statistics.median(run["peak_mib"] for run in runs)),
+            "rate to the whole flow's": _times(
+                statistics.median(
+                    _rate(run) / _rate(flow) for run, flow in zip(runs, results[FLOW], strict=True)
+                )
+            ),
+        }
+        for name, runs in results.items()
+    ]
+
+
+def markdown(rows: list[dict[str, object]]) -> str:
+    """Return rows as a Markdown table."""
+    lines = ["| " + " | ".join(rows[0]) + " |", "| " + " | ".join("---" for _ in rows[0]) + " |"]
+    lines += [
+        "| "
+        + " | ".join(f"{value:,}" if isinstance(value, int | float) else str(value) for value in row.values())
+        + " |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def _rate(run: Run) -> float:
+    return run["clicks"] / run["wall_s"]
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"1/{1 / ratio:.0f}"
 
 
 def main() -> None:
-    """Measure each work `--runs` times in turn and print a table."""
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--clicks", type=int, default=1_000_000)
     parser.add_argument("--visitors", type=int, default=200_000)
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--works", nargs="*", choices=WORKS, default=list(WORKS), metavar="WORK")
     parser.add_argument("--only", choices=WORKS, help=argparse.SUPPRESS)
-    parser.add_argument("--log", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--log", type=Path, help="a log to take in place of one that is made")
     options = parser.parse_args()
     if options.only:
         print(json.dumps(measure(options.only, options.log)))
         return
     with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        make_log(log, options.clicks, options.visitors)
-        command = [sys.executable, "-m", "tests.bench.throughput", "--log", str(log), "--only"]
-        runs: dict[str, list[dict[str, Any]]] = {name: [] for name in WORKS}
-        for _ in range(options.runs):
-            for name, results in runs.items():
-                out = subprocess.run(
-                    [*command, name], stdout=subprocess.PIPE, check=True, env=os.environ
-                ).stdout
-                results.append(json.loads(out.splitlines()[-1]))
-    print_table(runs)
-
-
-def print_table(runs: dict[str, list[dict[str, Any]]]) -> None:
-    """Print the medians, and the flow's rate as a share of decoding alone, run by run."""
-    print("| what | clicks/s | CPU us a click | peak MiB |\n| --- | --- | --- | --- |")
-    for name, results in runs.items():
-        rate = statistics.median(run["clicks"] / run["wall_s"] for run in results)
-        cpu_us = statistics.median(run["cpu_s"] / run["clicks"] * 1e6 for run in results)
-        peak = statistics.median(run["peak_mib"] for run in results)
-        print(f"| {name} | {rate:,.0f} | {cpu_us:.2f} | {peak:,.0f} |")
-    pairs = zip(*runs.values(), strict=True)
-    ratio = statistics.median(alone["wall_s"] / flow["wall_s"] for alone, flow in pairs)
-    print(f"\nThe whole flow runs at {ratio:.2f} of decoding alone.")
+        log = options.log or Path(folder) / "log"
+        if options.log is None:
+            make_log(log, options.clicks, options.visitors)
+        rows = table(rounds(log, [FLOW, *(work for work in options.works if work != FLOW)], options.runs))
+    print(markdown(rows))
+    if options.json:
+        options.json.write_text(json.dumps(rows, indent=1))
 
 
 if __name__ == "__main__":

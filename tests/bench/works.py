@@ -1,0 +1,169 @@
+"""What is measured: each work takes a log, and times what it does with it; see `flows` for what it is."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+from bytewax.testing import run_main
+
+from flows import categories, clicks, pages
+from flows.decode import decode
+from flows.settings import Settings
+from flows.sources import FilePartition, Metronome
+from tests.bench import seed, windows
+from tests.brokers import Broker
+from tests.servers import RedisServer, wait_until
+
+PARTITIONS = 4
+SEED_BATCHES = 10
+WINDOWS_CLICKS = 20_000
+
+
+@dataclass
+class Timed:
+    """How many clicks were taken in, in how many seconds of the wall and of the processor."""
+
+    clicks: int = 0
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+    @contextmanager
+    def measured(self) -> Iterator[None]:
+        """Measure what is done within."""
+        wall_s, cpu_s = time.perf_counter(), time.process_time()
+        yield
+        self.wall_s, self.cpu_s = time.perf_counter() - wall_s, time.process_time() - cpu_s
+
+
+def decode_alone(log: Path, timed: Timed) -> None:
+    """Decode the log as the flow does."""
+    part = FilePartition(log, "log", 0, Metronome(1000))
+    with timed.measured():
+        try:
+            while True:
+                for batch in part.next_batch():
+                    timed.clicks += len(decode(batch).time_ns)
+        except StopIteration:
+            pass
+
+
+def whole_flow(log: Path, timed: Timed, **settings: Any) -> None:
+    """Run the flow over the log, from a fresh state to the last board in a real Redis."""
+    with tempfile.TemporaryDirectory() as state, RedisServer() as server:
+        asked = Settings(source=f"file:{log}", redis_url=server.url, state_dir=Path(state), **settings)
+        with timed.measured():
+            run_main(clicks.build(asked))
+        timed.clicks = _clicks(server)
+
+
+def without_journeys(log: Path, timed: Timed) -> None:
+    """Run the flow with an empty table of journeys."""
+    with mock.patch.object(clicks, "JOURNEYS", ()):
+        whole_flow(log, timed)
+
+
+def a_board_a_minute(log: Path, timed: Timed) -> None:
+    """Run the flow with a board a minute."""
+    whole_flow(log, timed, publish_every_ms=60_000)
+
+
+def eight_hour_windows(log: Path, timed: Timed) -> None:
+    """Run the flow with windows of 8 hours for pages and categories, in place of 1 hour."""
+    with mock.patch.object(pages, "WINDOW_S", 8 * 3600), mock.patch.object(categories, "WINDOW_S", 8 * 3600):
+        whole_flow(log, timed)
+
+
+def from_kafka(log: Path, timed: Timed) -> None:
+    """Run the flow over the log in a topic of 4 partitions, until a board has all of it."""
+    with Broker() as broker, RedisServer() as server, tempfile.TemporaryDirectory() as state:
+        broker.create("log", PARTITIONS)
+        records = _produce(broker, log)
+        asked = Settings(
+            source=f"kafka:{broker.address}/log", redis_url=server.url, state_dir=Path(state), kafka=_FAR_BACK
+        )
+        flow = clicks.build(asked)
+        with timed.measured():
+            threading.Thread(target=_stop_at, args=(server, records), daemon=True).start()
+            run_main(flow)
+        timed.clicks = _clicks(server)
+
+
+def seeds_way(log: Path, timed: Timed) -> None:
+    """Take in batches of 1,000 rows as the pandas service did, with 100,000 rows of the last hour held."""
+    with tempfile.TemporaryDirectory() as folder, RedisServer() as server, server.client() as client:
+        service = seed.Seed(Path(folder), client)
+        rows = seed.plain_rows(log, seed.HELD + SEED_BATCHES * seed.BATCH)
+        service.take(rows[: seed.HELD])
+        with timed.measured():
+            for first in range(seed.HELD, len(rows), seed.BATCH):
+                service.take(rows[first : first + seed.BATCH])
+                timed.clicks += seed.BATCH
+        service.close()
+
+
+def bytewax_windows(log: Path, timed: Timed) -> None:
+    """Run Bytewax's own windows over the beginning of the log."""
+    rows = seed.plain_rows(log, WINDOWS_CLICKS)
+    out: list[object] = []
+    with timed.measured():
+        run_main(windows.build(rows, out))
+    assert out
+    timed.clicks = len(rows)
+
+
+WORKS: dict[str, Callable[[Path, Timed], None]] = {
+    "decoding alone": decode_alone,
+    "whole flow, one process": whole_flow,
+    "whole flow, journeys off": without_journeys,
+    "whole flow, a board a minute": a_board_a_minute,
+    "whole flow, windows of 8 h for 1 h": eight_hour_windows,
+    "whole flow, from Kafka": from_kafka,
+    "the seed's pandas way, 100 k rows held": seeds_way,
+    "Bytewax's own windows": bytewax_windows,
+}
+FLOW = "whole flow, one process"
+
+# A log of another day: a new group would begin 8 h 30 min back.
+_FAR_BACK = {"group.id": "bench"}
+
+
+def _produce(broker: Broker, log: Path) -> int:
+    """Write the log to the topic, each visitor to a partition of theirs; returns the records."""
+    producer, records = broker.producer(), 0
+    with log.open("rb") as lines:
+        for records, line in enumerate(lines, 1):
+            at = line.find(b'"userId":"') + 10
+            producer.produce("log", line[:-1], partition=sum(line[at : at + 36]) % PARTITIONS)
+            if records % 1000 == 0:
+                while len(producer) > 50_000:
+                    producer.poll(0.01)
+    assert producer.flush(60) == 0
+    return records
+
+
+def _stop_at(server: RedisServer, records: int) -> None:
+    """Stop the flow of this process once a board has all records."""
+    with server.client() as client:
+
+        def there() -> bool:
+            value = client.get("board")
+            return value is not None and sum(json.loads(str(value))["positions"].values()) >= records
+
+        wait_until(there, "a board of the whole topic", 300)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _clicks(server: RedisServer) -> int:
+    with server.client() as client:
+        return int(json.loads(str(client.get("board")))["clicks_total"])
