@@ -102,7 +102,9 @@ class RedisWatch:
 
 
 @contextmanager
-def running_flow(broker: Broker, topic: str, redis_url: str, folder: Path) -> Iterator[None]:
+def running_flow(
+    broker: Broker, topic: str, redis_url: str, folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run the flow in a process of its own."""
     env = os.environ | {
         "CLICKS_SOURCE": f"kafka:{broker.address}/{topic}",
@@ -113,7 +115,7 @@ def running_flow(broker: Broker, topic: str, redis_url: str, folder: Path) -> It
         command = [sys.executable, "-m", "bytewax.run", "flows.clicks", "-s", "1"]
         flow = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
     try:
-        yield
+        yield flow
         assert flow.poll() is None, (folder / "flow.log").read_text()
     finally:
         flow.terminate()

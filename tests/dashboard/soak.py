@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from tests.bench.process import rss_mib
 from tests.dashboard.conftest import PageServer, chromium
 from tests.dashboard.looking import state
 from tests.dashboard.writer import Writer
@@ -18,12 +19,6 @@ from tests.servers import RedisServer
 
 SETTLE_S = 60.0  # what Python and Arrow take once, when the first boards are drawn
 CLOSED_S = 60.0
-
-
-def rss_mb(pid: int) -> float:
-    """Return the resident memory of a process in MB."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1024
 
 
 def soak(minutes: float, tabs: int) -> None:
@@ -50,9 +45,9 @@ def _watch(server: PageServer, minutes: float, tabs: int) -> None:
     pid, start_s = server.process.pid, time.monotonic()
 
     def tell(what: str) -> float:
-        taken_mb = rss_mb(pid)
-        print(f"{(time.monotonic() - start_s) / 60:6.1f} min  {taken_mb:7.1f} MB  {what}", flush=True)
-        return taken_mb
+        taken_mib = rss_mib(pid)
+        print(f"{(time.monotonic() - start_s) / 60:6.1f} min  {taken_mib:7.1f} MiB  {what}", flush=True)
+        return taken_mib
 
     tell("before the first tab")
     with chromium() as browser:
@@ -61,16 +56,16 @@ def _watch(server: PageServer, minutes: float, tabs: int) -> None:
             page.goto(server.url)
             page.wait_for_selector(".pulse", state="attached")
         pages[0].wait_for_timeout(SETTLE_S * 1000)
-        first_mb = tell(f"{tabs} tabs, settled")
+        first_mib = tell(f"{tabs} tabs, settled")
         end_s = time.monotonic() + minutes * 60
-        last_mb = first_mb
+        last_mib = first_mib
         while time.monotonic() < end_s:
             pages[0].wait_for_timeout(min(60.0, max(0.0, end_s - time.monotonic())) * 1000)
-            last_mb = tell(f"{tabs} tabs: {', '.join(state(page) for page in pages)}")
+            last_mib = tell(f"{tabs} tabs: {', '.join(state(page) for page in pages)}")
     time.sleep(CLOSED_S)
-    closed_mb = tell("all tabs closed")
-    grown_mb = last_mb - first_mb
-    print(f"growth with {tabs} tabs over {minutes:g} min: {grown_mb:+.1f} MB; closed: {closed_mb:.1f} MB")
+    closed_mib = tell("all tabs closed")
+    grown_mib = last_mib - first_mib
+    print(f"growth with {tabs} tabs over {minutes:g} min: {grown_mib:+.1f} MiB; closed: {closed_mib:.1f} MiB")
     print(server.log[-2000:])
 
 
