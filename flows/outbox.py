@@ -47,7 +47,8 @@ class Outbox:
         """Put in an entry of the `sub`-th click of the record at `position`."""
         self._number = self._number + 1 if self._click == (position, sub) else 0
         self._click = position, sub
-        entry = Entry(stream, self._lane, f"{position:020d}-{sub:06d}-{self._number:03d}", fields)
+        place = f"{sub:06d}-{self._number:03d}" if sub or self._number else "000000-000"
+        entry = Entry(stream, self._lane, f"{position:020d}-{place}", fields)
         self._unsent.append(entry)
         self._unwritten.append(entry)
 
