@@ -20,7 +20,7 @@ from typing import Any
 
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
-from flows.failing import fail, one_line
+from flows.failing import fail
 from flows.packing import encode
 from flows.store import (
     VERSION,
@@ -32,6 +32,7 @@ from flows.store import (
     parts_of,
     read_header,
     shard_path,
+    unwritable,
 )
 
 _SLACK_BYTES = 1 << 16
@@ -202,7 +203,7 @@ class Shard:
         try:
             self._db.write(batch, synced)
         except Exception as error:
-            fail(f"{self.path} cannot be written: {one_line(error)}: make room there, then restart the flow")
+            fail(unwritable(self.path, error))
 
 
 class _Sizes:

@@ -24,7 +24,7 @@ from flows.store import DamagedError, read_header, shard_path
 from tests import faults, logs
 from tests.faults import Faults
 from tests.oracle import recompute
-from tests.published import assert_same, published
+from tests.published import assert_same, assert_same_board, published
 from tests.servers import RedisServer, wait_until
 
 END_S = 60.0
@@ -36,7 +36,8 @@ SLOW = Faults()
 class CrashedFlow:
     """A flow over a log of `records` in `folder`, started as often as wanted; its state and Redis stay.
 
-    `arguments` are those of `python -m bytewax.run flows.clicks`. `output` is what the last run printed.
+    The state is in `state_in`, by default in `folder`. `arguments` are those of `python -m bytewax.run
+    flows.clicks`. `output` is what the last run printed.
     """
 
     folder: Path
@@ -45,6 +46,7 @@ class CrashedFlow:
     shards: int = 4
     arguments: list[str] = field(default_factory=lambda: ["-s", "1"])
     output: str = ""
+    state_in: Path | None = None
 
     def __post_init__(self) -> None:
         logs.write(self.log, self.records)
@@ -57,7 +59,7 @@ class CrashedFlow:
     @property
     def state(self) -> Path:
         """Where the state is."""
-        return self.folder / "state"
+        return (self.state_in or self.folder) / "state"
 
     def start(self, made_to_fail: Faults = SLOW) -> BaseProcess:
         """Start the flow; the process is to be given to `end`."""
@@ -67,6 +69,7 @@ class CrashedFlow:
             "CLICKS_SOURCE": f"file:{self.log}",
             "CLICKS_STATE_DIR": str(self.state),
             "CLICKS_SHARDS": str(self.shards),
+            "CLICKS_PUBLISH_EVERY": "0.1s",
             "REDIS_URL": self.redis_url,
         }
         process = context.Process(
@@ -118,9 +121,23 @@ class CrashedFlow:
 
     def assert_exact(self) -> None:
         """Compare every value in Redis with the oracle's."""
-        positioned = list(zip(logs.positions(self.records), self.records, strict=True))
-        expected = recompute(positioned, time.time_ns() // 10**6)
+        expected = recompute(self._positioned(), time.time_ns() // 10**6)
         assert_same(self.published(), expected, f"file:{self.log}")
+
+    def has_board(self) -> bool:
+        """Return whether a board has been published."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            return bool(client.exists("board"))
+
+    def assert_board_exact(self) -> None:
+        """Compare the board in Redis with the oracle's of the records that it has read."""
+        found = self.published()
+        end = found["board"]["positions"].get(f"file:{self.log}", 0)
+        read = [(position, record) for position, record in self._positioned() if position < end]
+        assert_same_board(found, recompute(read, time.time_ns() // 10**6))
+
+    def _positioned(self) -> list[tuple[int, bytes]]:
+        return list(zip(logs.positions(self.records), self.records, strict=True))
 
 
 def kill_at_random(flow: CrashedFlow, kills: int, rng: Random, made_to_fail: Faults = SLOW) -> int:
