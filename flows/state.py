@@ -43,6 +43,7 @@ _REMEDIES = {
     "shards": "set CLICKS_SHARDS back",
     "shard": "put it back in its place",
     "source": "set CLICKS_SOURCE back",
+    "log": "it is another log under the same name, so put the one back that was read",
     "operators": "run the flow that wrote it",
 }
 
@@ -59,7 +60,15 @@ class State:
         self._open: dict[int, Shard] = {}
         self._peeked: dict[int, Header] = {}
         self._credit = Credit()
+        self._log: str | None = None
         self._lock = threading.RLock()
+
+    def identify(self, log: str | None) -> None:
+        """Tell what the source's log is known by, whatever its name; None if that is not known yet.
+
+        State of a log that is known by something else is refused.
+        """
+        self._log = log
 
     def expect(self, operator: str, *, everywhere: bool) -> None:
         """Announce an operator that keeps state, in every shard or in the first alone."""
@@ -106,7 +115,7 @@ class State:
             "shard": number,
             "source": self.source,
             "operators": sorted(self.operators(number)),
-        }
+        } | ({} if self._log is None else {"log": self._log})
 
 
 class Credit:
@@ -135,9 +144,9 @@ class Shard:
             path.mkdir(parents=True, exist_ok=True)
             columns = {name: options() for name in ["default", *self._operators]}
             self._db = Rdict(str(path), options(), columns)
-            if self._db.get(b"format") is None:
-                self._db.put(b"format", encode(own_format))
             header = header_of(self._db)
+            if "log" not in header.format:
+                self._db.put(b"format", encode(header.format | own_format))
         except OSError as error:
             fail(f"{path} cannot be made: {error.strerror}: set CLICKS_STATE_DIR to a directory to write to")
         except Exception as error:
@@ -234,7 +243,7 @@ def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
     except DamagedError as error:
         fail(damaged(path, error))
     for key, value in header.format.items():
-        if value != wanted.get(key):
+        if value != wanted.get(key, value if key == "log" else None):
             remedy = f"{_REMEDIES.get(key, 'set it back')}, or set CLICKS_STATE_DIR to another directory"
             fail(f"{path} holds state of {key} {value}, this flow has {wanted.get(key)}: {remedy}")
     return header
