@@ -6,6 +6,7 @@ Runs in the child process that `tests.crash` starts: patches the flow's modules,
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import resource
 import runpy
@@ -66,10 +67,11 @@ class Faults:
 
 
 def run(environment: dict[str, str], arguments: list[str], faults: Faults, log: str) -> None:
-    """Run the flow in this process, its output in the file `log`."""
+    """Run the flow in this process, its output in the file `log`; on SIGUSR1 also where its threads are."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    faulthandler.register(signal.SIGUSR1, file=output)
     os.environ.update(environment)
     _apply(faults)
     sys.argv = ["bytewax.run", "flows.clicks", *arguments]
