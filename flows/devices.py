@@ -22,6 +22,7 @@ class Devices:
         # By slot and type, the newest second; the few of other types by (slot, type).
         self._table = Table(**dict.fromkeys(TYPES, np.uint32))
         self._other: dict[tuple[int, str], int] = {}
+        self._changed: set[tuple[int, str]] = set()
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
@@ -46,6 +47,7 @@ class Devices:
         for slot, second in zip(slots, seconds, strict=True):
             key = (slot, word)
             self._other[key] = max(second, self._other.get(key, 0))
+            self._changed.add(key)
 
     def report(self, as_of_s: int) -> list[int]:
         """Return the number of Desktops, Tablets, Mobiles and others."""
@@ -56,13 +58,15 @@ class Devices:
     def changes(self, *, everything: bool) -> dict[str, Any]:
         """Return what changed, or all."""
         part = self._table.everything(*TYPES) if everything else self._table.changes()
-        part["other"] = [(slot, word, second) for (slot, word), second in self._other.items()]
+        keys = self._other.keys() if everything else self._changed & self._other.keys()
+        part["other"] = [(*key, self._other[key]) for key in keys]
+        self._changed = set()
         return part
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in a part of the state."""
         self._table.load(part)
-        self._other = {(slot, word): second for slot, word, second in part["other"]}
+        self._other |= {(slot, word): second for slot, word, second in part["other"]}
 
 
 def device_rows(totals: list[int]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from flows.columns import UNKNOWN, Ints, Words
 from flows.slices import Slices
 from flows.split import ShardClicks
+from flows.table import grown
 
 WINDOW_S = 3600
 TOP = 10
@@ -61,8 +62,7 @@ class Pages:
 
     def _entitle(self, page: Ints, time_ns: Ints, title: Words) -> None:
         """Keep the title of each page's newest click; of equal times the later arrival's."""
-        missing = len(self._titles) - len(self._titled_ns)
-        self._titled_ns = np.concatenate((self._titled_ns, np.zeros(max(missing, 0), np.int64)))
+        self._titled_ns = grown(self._titled_ns, len(self._titles))
         order = np.argsort(time_ns, kind="stable")
         newest = np.zeros(len(self._titles), np.int64) - 1
         newest[page[order]] = order
@@ -110,12 +110,12 @@ class Pages:
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in a part of the state."""
-        for number, product, category, title, titled_ns in part["page"]:
+        for number, product, category, title, _ in part["page"]:
             self._number.setdefault((product, category), number)
             self._titles += [None] * (number + 1 - len(self._titles))
             self._titles[number] = title
-            missing = len(self._titles) - len(self._titled_ns)
-            self._titled_ns = np.concatenate((self._titled_ns, np.zeros(max(missing, 0), np.int64)))
+        self._titled_ns = grown(self._titled_ns, len(self._titles))
+        for number, *_, titled_ns in part["page"]:
             self._titled_ns[number] = titled_ns
         self._slices.load(part["slices"])
 

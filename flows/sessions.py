@@ -145,6 +145,9 @@ class Sessions:
         self._ring.load(part)
         self._seen.load(part["seen"])
         self._rows.load(part["rows"])
+
+    def loaded(self) -> None:
+        """All parts are in: find vacant rows and newest sessions again."""
         occupied = np.flatnonzero(self._rows["clicks"])
         self._vacant = np.flatnonzero(self._rows["clicks"] == 0)
         by_end = occupied[np.argsort(self._rows["end_ns"][occupied], kind="stable")]

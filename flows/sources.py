@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
 from collections.abc import Iterable
@@ -69,7 +70,8 @@ class FileSource(FixedPartitionedSource[Batch, int]):
         self._path, self._state, self._every_ms = path, state, every_ms
 
     def list_parts(self) -> list[str]:
-        """Return the one partition."""
+        """Return the one partition; tells the state by what the log is known: its first line."""
+        self._state.identify(_first_line(self._path))
         return [f"file:{self._path}"]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> FilePartition:
@@ -80,6 +82,16 @@ class FileSource(FixedPartitionedSource[Batch, int]):
         stop_on_signals()
         applied = self._state.position(for_part)
         return FilePartition(self._path, for_part, applied or 0, Metronome(self._every_ms))
+
+
+def _first_line(path: Path) -> str | None:
+    """Return a hash of a log's first line; None if there is no whole line yet, or no log."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(BLOCK_BYTES)
+    except OSError:
+        return None
+    return hashlib.blake2b(line, digest_size=8).hexdigest() if line.endswith(b"\n") else None
 
 
 class FilePartition(StatefulSourcePartition[Batch, int]):

@@ -3,7 +3,8 @@
 A part holds the rows that changed in one epoch as columns (a put of many rows costs what a put of one
 does). Loading applies the parts in their order. When the parts since the last whole one have outgrown it,
 the operator writes itself whole again and the older parts go: the store stays within a small multiple of
-what the operators hold. Values are MessagePack; nothing in them can run code.
+what the operators hold. Shards and operators take turns at that, so that what an epoch writes depends on
+what changed and not on what is held. Values are MessagePack; nothing in them can run code.
 
 Every operator writes a part in every epoch. So whatever is lost of the files, state is complete exactly if
 each operator's parts run from a whole one to the epoch of `position` without a gap, and that is checked.
@@ -19,7 +20,7 @@ from typing import Any
 
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
-from flows.failing import fail, one_line
+from flows.failing import fail
 from flows.packing import encode
 from flows.store import (
     VERSION,
@@ -31,15 +32,18 @@ from flows.store import (
     parts_of,
     read_header,
     shard_path,
+    unwritable,
 )
 
 _SLACK_BYTES = 1 << 16
+_CREDIT_BYTES = 1 << 20
 
 _REMEDIES = {
     "version": "run the version that wrote it",
     "shards": "set CLICKS_SHARDS back",
     "shard": "put it back in its place",
     "source": "set CLICKS_SOURCE back",
+    "log": "it is another log under the same name, so put the one back that was read",
     "operators": "run the flow that wrote it",
 }
 
@@ -55,7 +59,16 @@ class State:
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
         self._peeked: dict[int, Header] = {}
+        self._credit = Credit()
+        self._log: str | None = None
         self._lock = threading.RLock()
+
+    def identify(self, log: str | None) -> None:
+        """Tell what the source's log is known by, whatever its name; None if that is not known yet.
+
+        State of a log that is known by something else is refused.
+        """
+        self._log = log
 
     def expect(self, operator: str, *, everywhere: bool) -> None:
         """Announce an operator that keeps state, in every shard or in the first alone."""
@@ -76,7 +89,8 @@ class State:
             if number not in self._open:
                 # First without writing, so that state of no use to this flow stays as it is.
                 self._peek(number)
-                self._open[number] = Shard(shard_path(self.directory, number), self._format(number))
+                path = shard_path(self.directory, number)
+                self._open[number] = Shard(path, self._format(number), self._credit)
             return self._open[number]
 
     def position(self, source: str) -> int | None:
@@ -101,22 +115,38 @@ class State:
             "shard": number,
             "source": self.source,
             "operators": sorted(self.operators(number)),
-        }
+        } | ({} if self._log is None else {"log": self._log})
+
+
+class Credit:
+    """What whole parts may cost, over all shards: not much more than the changes of late took."""
+
+    def __init__(self) -> None:
+        self._bytes = 0
+
+    @property
+    def left(self) -> bool:
+        """Whether another whole part may be written."""
+        return self._bytes > 0
+
+    def note(self, size_bytes: int, *, whole: bool) -> None:
+        """Take note of a part; changes earn twice their size, since what grows is larger the next time."""
+        self._bytes = self._bytes - size_bytes if whole else min(self._bytes + 2 * size_bytes, _CREDIT_BYTES)
 
 
 class Shard:
     """One shard's database; `positions`, `newest_ns` and `logged_ms` are as of when it was opened."""
 
-    def __init__(self, path: Path, own_format: dict[str, Any]) -> None:
-        self.path, self.number = path, int(own_format["shard"])
+    def __init__(self, path: Path, own_format: dict[str, Any], credit: Credit) -> None:
+        self.path, self.number, self._credit = path, int(own_format["shard"]), credit
         self._operators: list[str] = own_format["operators"]
         try:
             path.mkdir(parents=True, exist_ok=True)
             columns = {name: options() for name in ["default", *self._operators]}
             self._db = Rdict(str(path), options(), columns)
-            if self._db.get(b"format") is None:
-                self._db.put(b"format", encode(own_format))
             header = header_of(self._db)
+            if "log" not in header.format:
+                self._db.put(b"format", encode(header.format | own_format))
         except OSError as error:
             fail(f"{path} cannot be made: {error.strerror}: set CLICKS_STATE_DIR to a directory to write to")
         except Exception as error:
@@ -149,8 +179,11 @@ class Shard:
 
     def save(self, operator: str, changes: Changes) -> None:
         """Give an operator's changes of an epoch; with those of the last operator all are written."""
-        whole = self._sizes[operator].outgrown
+        sizes = self._sizes[operator]
+        whole = sizes.first or (sizes.outgrown and self._credit.left)
         part = encode(changes(everything=whole) | {"whole": whole}), whole
+        if not sizes.first:
+            self._credit.note(len(part[0]), whole=whole)
         for epoch in self._epochs:
             if operator not in epoch:
                 epoch[operator] = part
@@ -179,7 +212,7 @@ class Shard:
         try:
             self._db.write(batch, synced)
         except Exception as error:
-            fail(f"{self.path} cannot be written: {one_line(error)}: make room there, then restart the flow")
+            fail(unwritable(self.path, error))
 
 
 class _Sizes:
@@ -196,8 +229,12 @@ class _Sizes:
             self._since_bytes += size_bytes
 
     @property
+    def first(self) -> bool:
+        return self._whole_bytes is None
+
+    @property
     def outgrown(self) -> bool:
-        return self._whole_bytes is None or self._since_bytes > self._whole_bytes + _SLACK_BYTES
+        return self._since_bytes > (self._whole_bytes or 0) + _SLACK_BYTES
 
 
 def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
@@ -206,7 +243,7 @@ def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
     except DamagedError as error:
         fail(damaged(path, error))
     for key, value in header.format.items():
-        if value != wanted.get(key):
+        if value != wanted.get(key, value if key == "log" else None):
             remedy = f"{_REMEDIES.get(key, 'set it back')}, or set CLICKS_STATE_DIR to another directory"
             fail(f"{path} holds state of {key} {value}, this flow has {wanted.get(key)}: {remedy}")
     return header

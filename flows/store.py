@@ -1,6 +1,6 @@
 """A shard's files: how its RocksDB is laid out, opened and read.
 
-STATE_DIR/shard-0000/   column family `default`:  `format`    version, shards, shard, source, operators
+STATE_DIR/shard-0000/   column family `default`:  `format`    version, shards, shard, source, operators, log
                                                   `position`  epoch, positions, newest_ns, logged_ms
                         column family OPERATOR:   epoch, 8 bytes big-endian -> a part of its state
 
@@ -8,6 +8,7 @@ STATE_DIR/shard-0000/   column family `default`:  `format`    version, shards, s
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from flows.packing import decode
 
 VERSION = 1
 _BUFFER_BYTES = 1 << 22
+_NO_ROOM = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 
 Found = TypeVar("Found")
 
@@ -103,8 +105,15 @@ def parts_of(db: Rdict, operator: str, epoch: int) -> list[tuple[int, dict[str, 
     return parts
 
 
+def unwritable(path: Path, error: Exception) -> str:
+    """Return the one line for a shard that cannot be written."""
+    return f"{path} cannot be written: {one_line(error)}: make room there, then restart the flow"
+
+
 def damaged(path: Path, error: Exception) -> str:
-    """Return the one line for a shard that cannot be used."""
+    """Return the one line for a shard that cannot be used; for want of room it is not damaged."""
+    if any(text in str(error) for text in _NO_ROOM):
+        return unwritable(path, error)
     return f"{path} is damaged: {one_line(error)}: move it away to rebuild it from the source"
 
 

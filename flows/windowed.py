@@ -38,7 +38,10 @@ class Metric(Protocol):
         """Return what changed since the last call, or all there is; arrays, numbers, lists and strings."""
 
     def load(self, part: dict[str, Any]) -> None:
-        """Take in what `changes` gave once; parts come in the order in which they were given."""
+        """Take in what `changes` gave once; parts come in the order in which they were given.
+
+        When all are in, `loaded` is called if there is one.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ class _MetricLogic(StatefulBatchLogic[ShardClicks, Any, int]):
             self._shard = self._state.shard(values[0].shard)
             for part in self._shard.load(self._name):
                 self._metric.load(part)
+            getattr(self._metric, "loaded", lambda: None)()
         out: list[Any] = []
         for item in values:
             self._metric.add(item)

@@ -1,7 +1,8 @@
 """The flow as a process that is killed and started again, and what Redis holds in the end.
 
-`python -m tests.crash --kills 200 [--seed N]` does it for longer than the suite: a new log after every 20
-kills, with one to sixteen shards, one or two workers and batches of any size, each compared with the oracle.
+`python -m tests.crash --kills 200 [--seed N] [--source kafka]` does it for longer than the suite: a new log
+after every 20 kills, with one to sixteen shards, one or two workers and batches of any size, each compared
+with the oracle. With `--source kafka` the log is a topic, and a producer writes to it all the time.
 """
 
 from __future__ import annotations
@@ -24,11 +25,11 @@ from flows.store import DamagedError, read_header, shard_path
 from tests import faults, logs
 from tests.faults import Faults
 from tests.oracle import recompute
-from tests.published import assert_same, published
+from tests.published import assert_same, assert_same_board, published
 from tests.servers import RedisServer, wait_until
 
-END_S = 60.0
-LONGEST_S = 0.6
+END_S = 180.0
+LONGEST_S = 0.25
 SLOW = Faults()
 
 
@@ -36,7 +37,8 @@ SLOW = Faults()
 class CrashedFlow:
     """A flow over a log of `records` in `folder`, started as often as wanted; its state and Redis stay.
 
-    `arguments` are those of `python -m bytewax.run flows.clicks`. `output` is what the last run printed.
+    The state is in `state_in`, by default in `folder`. `arguments` are those of `python -m bytewax.run
+    flows.clicks`. `output` is what the last run printed.
     """
 
     folder: Path
@@ -45,6 +47,7 @@ class CrashedFlow:
     shards: int = 4
     arguments: list[str] = field(default_factory=lambda: ["-s", "1"])
     output: str = ""
+    state_in: Path | None = None
 
     def __post_init__(self) -> None:
         logs.write(self.log, self.records)
@@ -57,7 +60,7 @@ class CrashedFlow:
     @property
     def state(self) -> Path:
         """Where the state is."""
-        return self.folder / "state"
+        return (self.state_in or self.folder) / "state"
 
     def start(self, made_to_fail: Faults = SLOW) -> BaseProcess:
         """Start the flow; the process is to be given to `end`."""
@@ -67,6 +70,7 @@ class CrashedFlow:
             "CLICKS_SOURCE": f"file:{self.log}",
             "CLICKS_STATE_DIR": str(self.state),
             "CLICKS_SHARDS": str(self.shards),
+            "CLICKS_PUBLISH_EVERY": "0.1s",
             "REDIS_URL": self.redis_url,
         }
         process = context.Process(
@@ -81,6 +85,9 @@ class CrashedFlow:
         process.join(timeout_s)
         hung = process.is_alive()
         if hung:
+            assert process.pid is not None
+            os.kill(process.pid, signal.SIGUSR1)
+            process.join(1)
             process.kill()
             process.join()
         self.output = (self.folder / "output").read_text(errors="replace")
@@ -92,9 +99,14 @@ class CrashedFlow:
         """Run until the flow ends; returns its exit status."""
         return self.end(self.start(made_to_fail))
 
-    def run_for(self, seconds: float, made_to_fail: Faults = SLOW) -> bool:
-        """Run for a while, then kill with SIGKILL; returns False if the flow had ended before."""
+    def run_for(self, seconds: float, made_to_fail: Faults = SLOW, *, begun: bool = False) -> bool:
+        """Run for a while, then kill with SIGKILL; returns False if the flow had ended before.
+
+        With `begun` the time counts from when the flow has written more state.
+        """
         process = self.start(made_to_fail)
+        if begun:
+            await_progress(self, process)
         process.join(seconds)
         if process.is_alive():
             assert process.pid is not None
@@ -118,15 +130,32 @@ class CrashedFlow:
 
     def assert_exact(self) -> None:
         """Compare every value in Redis with the oracle's."""
-        positioned = list(zip(logs.positions(self.records), self.records, strict=True))
-        expected = recompute(positioned, time.time_ns() // 10**6)
+        expected = recompute(self._positioned(), time.time_ns() // 10**6)
         assert_same(self.published(), expected, f"file:{self.log}")
+
+    def has_board(self) -> bool:
+        """Return whether a board has been published."""
+        with redis.Redis.from_url(self.redis_url) as client:
+            return bool(client.exists("board"))
+
+    def assert_board_exact(self) -> None:
+        """Compare the board in Redis with the oracle's of the records that it has read."""
+        found = self.published()
+        end = found["board"]["positions"].get(f"file:{self.log}", 0)
+        read = [(position, record) for position, record in self._positioned() if position < end]
+        assert_same_board(found, recompute(read, time.time_ns() // 10**6))
+
+    def _positioned(self) -> list[tuple[int, bytes]]:
+        return list(zip(logs.positions(self.records), self.records, strict=True))
 
 
 def kill_at_random(flow: CrashedFlow, kills: int, rng: Random, made_to_fail: Faults = SLOW) -> int:
-    """Kill the flow `kills` times, each at a random moment; returns how often it had not ended before."""
+    """Kill the flow `kills` times, each at a random moment; returns how often it had not ended before.
+
+    One in five may be killed while it starts, the others have written state.
+    """
     done = 0
-    while done < kills and flow.run_for(rng.uniform(0.01, LONGEST_S), made_to_fail):
+    while done < kills and flow.run_for(rng.uniform(0.01, LONGEST_S), made_to_fail, begun=rng.random() < 0.8):
         done += 1
     return done
 
@@ -142,24 +171,39 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.crash")
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--source", choices=["file", "kafka"], default="file")
     options = parser.parse_args()
     rng = Random(options.seed)
     done = 0
     while done < options.kills:
         with tempfile.TemporaryDirectory() as folder, RedisServer() as server:
-            records = logs.random_log(
-                rng.randrange(10**6), rng.choice([12_000, 24_000]), large=False, broken=0.02
-            )
             shards, workers = rng.choice([1, 2, 4, 16]), rng.choice(["1", "2"])
-            flow = CrashedFlow(Path(folder), server.url, records, shards, ["-s", "1", "-w", workers])
-            wanted, killed, begun_s = min(20, options.kills - done), 0, time.monotonic()
-            while killed < wanted and kill_at_random(flow, 1, rng, _any_faults(rng)):
-                killed += 1
-            assert flow.run() == 0, flow.output
-            flow.assert_exact()
-            done += killed
+            wanted, begun_s = min(20, options.kills - done), time.monotonic()
+            if options.source == "file":
+                flow = CrashedFlow(
+                    Path(folder), server.url, _any_log(rng), shards, ["-s", "1", "-w", workers]
+                )
+                done += _kill(flow, wanted, rng)
+            else:
+                from tests.kafka_crash import kill_while_writing
+
+                kill_while_writing(Path(folder), server.url, shards, workers, wanted, rng)
+                done += wanted
             took_s = time.monotonic() - begun_s
             print(f"{done} kills: exact ({shards} shards, {workers} workers, {took_s:.0f} s)", flush=True)
+
+
+def _kill(flow: CrashedFlow, wanted: int, rng: Random) -> int:
+    killed = 0
+    while killed < wanted and kill_at_random(flow, 1, rng, _any_faults(rng)):
+        killed += 1
+    assert flow.run() == 0, flow.output
+    flow.assert_exact()
+    return killed
+
+
+def _any_log(rng: Random) -> list[bytes]:
+    return logs.random_log(rng.randrange(10**6), rng.choice([12_000, 24_000]), large=False, broken=0.02)
 
 
 def _any_faults(rng: Random) -> Faults:

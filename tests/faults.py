@@ -6,7 +6,9 @@ Runs in the child process that `tests.crash` starts: patches the flow's modules,
 
 from __future__ import annotations
 
+import faulthandler
 import os
+import resource
 import runpy
 import signal
 import sys
@@ -21,6 +23,7 @@ from typing import Any
 import bytewax._bytewax
 import pandas as pd
 import pytest
+from redis.connection import AbstractConnection
 
 from flows import (
     board,
@@ -36,6 +39,7 @@ from flows import (
     windowed,
 )
 from flows.items import Batch
+from flows.kafka_reader import Reader
 from flows.state import Shard
 from tests.mutants import MUTANTS
 
@@ -48,8 +52,9 @@ class Faults:
     """What differs from a plain run.
 
     `block_bytes`, `pause_s` (after each batch), `epoch_ms` and `slack_bytes` (of a shard's part logs) make a
-    short log last and go through many epochs; `kill_at` names a point of KILL_POINTS and the how-manieth
-    passing of it that kills; `mutant` is one of MUTANTS of tests.mutants.
+    short log last and go through many epochs; `kill_at` names a point of KILL_POINTS or COMMIT_POINTS and the
+    how-manieth passing of it that kills; `mutant` is one of MUTANTS of tests.mutants; a file that grows to
+    `file_bytes` can grow no more.
     """
 
     block_bytes: int = 1 << 14
@@ -58,13 +63,15 @@ class Faults:
     slack_bytes: int = 2000
     kill_at: tuple[str, int] | None = None
     mutant: str | None = None
+    file_bytes: int | None = None
 
 
 def run(environment: dict[str, str], arguments: list[str], faults: Faults, log: str) -> None:
-    """Run the flow in this process, its output in the file `log`."""
+    """Run the flow in this process, its output in the file `log`; on SIGUSR1 also where its threads are."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
+    faulthandler.register(signal.SIGUSR1, file=output)
     os.environ.update(environment)
     _apply(faults)
     sys.argv = ["bytewax.run", "flows.clicks", *arguments]
@@ -80,7 +87,9 @@ def _apply(faults: Faults) -> None:
     if faults.mutant is not None:
         MUTANTS[faults.mutant](patch)
     if faults.kill_at is not None:
-        KILL_POINTS[faults.kill_at[0]](patch, faults.kill_at[1])
+        (KILL_POINTS | COMMIT_POINTS)[faults.kill_at[0]](patch, faults.kill_at[1])
+    if faults.file_bytes is not None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (faults.file_bytes, resource.RLIM_INFINITY))
 
 
 def _pause_after_batches(patch: pytest.MonkeyPatch, pause_s: float) -> None:
@@ -141,8 +150,45 @@ def _ahead(number: int) -> Callable[[Shard], bool]:
     return due
 
 
+def _at_transaction(patch: pytest.MonkeyPatch, number: int, *, half: bool) -> None:
+    """Kill at a Redis transaction when half of it has been sent, or all of it and no reply has come."""
+    send: Callable[..., None] = AbstractConnection.send_packed_command
+    transactions = count(1)
+
+    def killing(connection: Any, command: Any, *args: Any, **options: Any) -> None:
+        packed = b"".join(command) if isinstance(command, list) else b""
+        if b"MULTI" in packed and next(transactions) == number:
+            connection._sock.sendall(packed[: len(packed) // 2] if half else packed)
+            _kill()
+        send(connection, command, *args, **options)
+
+    patch.setattr(AbstractConnection, "send_packed_command", killing)
+
+
+def _at_commit(patch: pytest.MonkeyPatch, number: int, *, first: bool) -> None:
+    """Kill at a commit of offsets to the consumer group, before it if `first`, else once it is made."""
+    commit: Callable[..., None] = Reader.commit
+    commits = count(1)
+
+    def killing(reader: Reader, *args: Any, wait: bool = False) -> None:
+        kill = next(commits) == number
+        if kill and first:
+            _kill()
+        commit(reader, *args, wait=wait or kill)
+        if kill:
+            _kill()
+
+    patch.setattr(Reader, "commit", killing)
+
+
 KILL_POINTS: dict[str, Callable[[pytest.MonkeyPatch, int], None]] = {
     "before the write": lambda patch, nth: _at_write(patch, due=_nth(nth), first=True),
     "after the write": lambda patch, nth: _at_write(patch, due=_nth(nth), first=False),
     "between two shards' writes": lambda patch, nth: _at_write(patch, due=_ahead(nth), first=False),
+    "amid a transaction": lambda patch, nth: _at_transaction(patch, nth, half=True),
+    "before a transaction's reply": lambda patch, nth: _at_transaction(patch, nth, half=False),
+}
+COMMIT_POINTS: dict[str, Callable[[pytest.MonkeyPatch, int], None]] = {
+    "before the commit": lambda patch, nth: _at_commit(patch, nth, first=True),
+    "after the commit": lambda patch, nth: _at_commit(patch, nth, first=False),
 }

@@ -196,13 +196,13 @@ def visitors_are_not_numbered_again(patch: Patch) -> None:
 
 
 def the_newest_sessions_are_not_found_again(patch: Patch) -> None:
-    load = Sessions.load
+    loaded = Sessions.loaded
 
-    def forget(sessions: Sessions, part: dict[str, Any]) -> None:
-        load(sessions, part)
+    def forget(sessions: Sessions) -> None:
+        loaded(sessions)
         sessions._newest["row"][:] = 0
 
-    patch.setattr(Sessions, "load", forget)
+    patch.setattr(Sessions, "loaded", forget)
 
 
 def rejected_records_are_not_sent_again(patch: Patch) -> None:

@@ -63,7 +63,8 @@ def test_killed_at_random(flow: CrashedFlow) -> None:
 def test_killed_at(point: str, flow: CrashedFlow) -> None:
     rng = Random(point)
     for _ in range(KILLS_AT_POINT):
-        assert flow.run(Faults(kill_at=(point, rng.randrange(1, 9)))) == -signal.SIGKILL, flow.output
+        made_to_fail = Faults(pause_s=0.02, kill_at=(point, rng.randrange(1, 9)))
+        assert flow.run(made_to_fail) == -signal.SIGKILL, flow.output
     assert flow.run() == 0, flow.output
     flow.assert_exact()
 

@@ -65,9 +65,9 @@ def test_an_empty_log_gives_one_batch_and_so_a_board(tmp_path: Path) -> None:
     assert [(b.start, b.end, b.data) for b in read(tmp_path / "log")] == [(0, 0, b"")]
 
 
-def run(source: str, state: Path) -> subprocess.CompletedProcess[str]:
+def run(source: str, state: Path, redis_url: str | None = None) -> subprocess.CompletedProcess[str]:
     env = {"CLICKS_SOURCE": source, "CLICKS_STATE_DIR": str(state), "CLICKS_SHARDS": "2"}
-    env |= {"REDIS_URL": f"redis://127.0.0.1:{free_port()}/0", "RUST_BACKTRACE": "0"}
+    env |= {"REDIS_URL": redis_url or f"redis://127.0.0.1:{free_port()}/0", "RUST_BACKTRACE": "0"}
     command = [sys.executable, "-m", "bytewax.run", "flows.clicks"]
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=60)
 
@@ -78,15 +78,33 @@ def test_a_missing_log_is_one_line(tmp_path: Path) -> None:
     assert (ended.returncode, ended.stderr) == (1, f"{found}: set it to a readable file\n")
 
 
-def test_a_log_shorter_than_what_was_applied_is_one_line(tmp_path: Path) -> None:
+def test_a_log_shorter_than_what_was_applied_is_one_line(tmp_path: Path, redis_url: str) -> None:
     log = tmp_path / "log"
     log.write_bytes(b"{}\n" * 9)
-    assert run(f"file:{log}", tmp_path / "state").returncode == 0
+    assert run(f"file:{log}", tmp_path / "state", redis_url).returncode == 0
     log.write_bytes(b"{}\n")
     ended = run(f"file:{log}", tmp_path / "state")
     assert ended.returncode == 1
     found = f"{log} has 3 bytes, but 27 were applied: it is another log"
     assert ended.stderr == f"{found}; set CLICKS_STATE_DIR to another directory\n"
+
+
+def test_another_log_under_the_same_name_is_one_line(tmp_path: Path, redis_url: str) -> None:
+    log, state = tmp_path / "log", tmp_path / "state"
+    for written in (b"", b'{"n": ', b"1}\n", b"{}\n"):
+        # As long as there is no whole line, nothing can be said.
+        with log.open("ab") as file:
+            file.write(written)
+        ended = run(f"file:{log}", state, redis_url)
+        assert (ended.returncode, ended.stderr) == (0, "")
+    log.write_bytes(b"[]\n" * 99)
+    ended = run(f"file:{log}", state, redis_url)
+    assert ended.returncode == 1
+    shard, _, found = ended.stderr.partition(" holds state of log ")
+    assert shard == f"{state}/shard-0000"
+    remedy = "it is another log under the same name, so put the one back that was read"
+    assert found.endswith(f": {remedy}, or set CLICKS_STATE_DIR to another directory\n")
+    assert found.count("\n") == 1
 
 
 def test_the_demo_brings_its_past_and_resumes_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:

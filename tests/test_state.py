@@ -444,6 +444,39 @@ def test_the_store_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert sum(parts) < 3 * live + (1 << 17)
 
 
+@pytest.mark.usefixtures("refusing")
+def test_an_epoch_writes_what_changed_whatever_is_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state_module, "_CREDIT_BYTES", 1 << 14)
+    state = State(tmp_path, 8, "log")
+    state.expect("a", everywhere=True)
+    shards, held, rng = [state.shard(number) for number in range(8)], 10_000, np.random.default_rng(1)
+    tables = [Table(seen=np.uint32) for _ in shards]
+    wholes: list[list[int]] = []
+    for epoch in range(1, 601):
+        wholes.append([])
+        for shard, table in zip(shards, tables, strict=True):
+            rows = rng.integers(0, held, 200 if epoch > 1 else 50 * held)
+            table.reserve(held)
+            table["seen"][rows] = epoch
+            table.touch(rows)
+
+            def changes(*, everything: bool, table: Table = table) -> dict[str, Any]:
+                part = table.everything("seen") if everything else table.changes()
+                wholes[-1] += [len(part["row"])] * everything
+                return part
+
+            shard.save_position({"log": epoch}, None, None)
+            shard.save("a", changes)
+    # The shards are alike, and would be written whole all in the same epochs.
+    assert wholes[0] == [held] * 8
+    assert sum(map(len, wholes[1:])) > 3 * len(shards)
+    assert max(map(len, wholes[1:])) == 1
+    largest = max(sum(shard.parts["a"]) for shard in inspect(tmp_path))
+    assert largest < 3 * len(encode(tables[0].everything("seen")))
+
+
 # What is loaded is what was saved
 
 
