@@ -13,6 +13,7 @@ from bytewax.dataflow import Dataflow
 
 from flows.board import board
 from flows.categories import Categories
+from flows.cluster import Cluster, meet
 from flows.decode import decode
 from flows.devices import Devices
 from flows.items import Entry
@@ -35,17 +36,16 @@ from flows.windowed import admitted, windowed
 def build(settings: Settings) -> Dataflow:
     """Build the flow; nothing is opened before it runs."""
     flow = Dataflow("clicks")
+    cluster = Cluster(settings.shards)
     state = State(settings.state_dir, settings.shards, settings.log)
-
     receipts = Receipts()
 
-    batches = op.input("source", flow, source(settings, state))
+    meet("workers", flow, cluster, state)
+    batches = op.input("source", flow, source(settings, cluster))
     clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
-    visits = admitted(
-        "visits", op.flat_map("by_visitor", clicks, by_visitor(settings.shards)), state, directory=True
-    )
-    views = admitted("views", op.flat_map("by_page", clicks, by_page(settings.shards)), state)
-    newest = admitted("newest", op.flat_map("by_age", clicks, by_age), state)
+    visits = admitted("visits", op.flat_map("by_visitor", clicks, by_visitor(cluster)), state, directory=True)
+    views = admitted("views", op.flat_map("by_page", clicks, by_page(cluster)), state)
+    newest = admitted("newest", op.flat_map("by_age", clicks, by_age(cluster)), state)
 
     reports = [
         windowed("visitors", visits, Visitors, state),
@@ -59,7 +59,7 @@ def build(settings: Settings) -> Dataflow:
         windowed("journeys", visits, functools.partial(Journeys, receipts, check(JOURNEYS)), state),
     ]
     made = op.branch("is_entry", op.merge("reports", *reports), lambda item: isinstance(item[1], Entry))
-    boards = board("board", made.falses, state, settings.publish_every_ms)
+    boards = board("board", made.falses, state, cluster, settings.publish_every_ms)
     out = op.merge("out", op.key_rm("entries", made.trues), boards)
     op.output("redis", out, RedisSink(settings, on_written=receipts.note))
     return flow

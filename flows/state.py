@@ -54,7 +54,7 @@ class State:
         self._everywhere: list[str] = []
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
-        self._peeked: dict[int, Header] = {}
+        self._headers: dict[int, Header] = {}
         self._lock = threading.RLock()
 
     def expect(self, operator: str, *, everywhere: bool) -> None:
@@ -75,24 +75,20 @@ class State:
         with self._lock:
             if number not in self._open:
                 # First without writing, so that state of no use to this flow stays as it is.
-                self._peek(number)
+                self.header(number)
                 self._open[number] = Shard(shard_path(self.directory, number), self._format(number))
             return self._open[number]
 
-    def position(self, source: str) -> int | None:
-        """Return the smallest position any shard has applied of `source`; None if one has applied nothing.
+    def header(self, number: int) -> Header:
+        """Return what a shard said of itself when this process first looked at it, without opening it.
 
-        As the state was when this process first looked at it. Ends the flow if any is of no use to it.
+        Ends the flow with one line if it is of no use to this flow.
         """
-        applied = [self._peek(number).positions.get(source) for number in range(self.shards)]
-        return None if None in applied else min(position for position in applied if position is not None)
-
-    def _peek(self, number: int) -> Header:
         with self._lock:
-            if number not in self._peeked:
+            if number not in self._headers:
                 path = shard_path(self.directory, number)
-                self._peeked[number] = _checked_header(path, self._format(number))
-            return self._peeked[number]
+                self._headers[number] = _checked_header(path, self._format(number))
+            return self._headers[number]
 
     def _format(self, number: int) -> dict[str, Any]:
         return {

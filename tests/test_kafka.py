@@ -22,12 +22,12 @@ from bytewax.recovery import init_db_dir
 from confluent_kafka import Producer
 
 from flows import kafka, kafka_reader
+from flows.cluster import Cluster, Opening
 from flows.items import Batch
 from flows.kafka import KafkaPartition, KafkaSource
 from flows.kafka_reader import Reader
 from flows.settings import Settings
-from flows.state import State
-from flows.store import read_header, shard_path
+from flows.store import NOTHING, read_header, shard_path
 from tests import faults, logs
 from tests.brokers import Broker
 from tests.faults import Faults
@@ -348,7 +348,7 @@ def test_broker_restarts(tmp_path: Path, topic: str, redis_url: str) -> None:
 
 @pytest.fixture
 def opened(
-    tmp_path: Path, broker: Broker, topic: str, monkeypatch: pytest.MonkeyPatch
+    broker: Broker, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[KafkaPartition]]:
     """Return a function that opens the partitions of the topic, as a flow without any state."""
     monkeypatch.setattr(kafka, "stop_on_signals", lambda: None)
@@ -356,11 +356,12 @@ def opened(
         monkeypatch.setattr(module, "fail", pytest.fail)
 
     def open_all(resume: int | None = None, **settings: Any) -> list[KafkaPartition]:
-        state = State(tmp_path / "state", SHARDS, topic)
         source = KafkaSource(
-            Settings(source=f"kafka:{broker.address}/{topic}", kafka={"group.id": topic}, **settings), state
+            Settings(source=f"kafka:{broker.address}/{topic}", kafka={"group.id": topic}, **settings),
+            Cluster(SHARDS),
         )
-        return [source.build_part("source", name, resume) for name in source.list_parts()]
+        nothing = Opening(dict.fromkeys(range(SHARDS), NOTHING))
+        return [source.open_part(name, resume, nothing) for name in source.list_parts()]
 
     return open_all
 
@@ -502,7 +503,7 @@ def test_start(
     produce(broker.producer(), topic, [b"x"] * 100)
     if committed is not None:
         broker.commit(topic, topic, committed)
-    monkeypatch.setattr(State, "position", lambda *_: applied)
+    monkeypatch.setattr(Opening, "applied", lambda *_: applied)
     assert opened(resume)[0].snapshot() == start
     if resume is None:
         assert broker.committed(topic, topic) == [start if committed is None else committed]
