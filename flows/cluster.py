@@ -103,7 +103,9 @@ class Cluster:
                 opening = Opening(self._applied)
                 if opening.missing and 0 in self._here:
                     shards = ", ".join(map(str, opening.missing))
-                    log.warning("no state of shards %s where they run now: rebuilding them", shards)
+                    log.warning(
+                        "no state of shards %s where they run now: rebuilding them from the source", shards
+                    )
                 self.opening = opening
 
 
