@@ -67,7 +67,6 @@ class Cluster:
         self.shards, self.workers = shards, 1
         self.opening: Opening | None = None
         self._here: set[int] = set()
-        self._keys: list[str] = []
         self._applied: dict[int, Header] = {}
         self._lock = threading.Lock()
 
@@ -81,12 +80,10 @@ class Cluster:
         """Return the shards that run on a worker."""
         return range(worker, self.shards, self.workers)
 
+    @cached_property
     def keys(self) -> list[str]:
-        """Return the key of each shard."""
-        if not self._keys:
-            numbers = range(self.shards)
-            self._keys = [key_on(f"{n:04d}", n % self.workers, self.workers) for n in numbers]
-        return self._keys
+        """The key of each shard."""
+        return [key_on(f"{n:04d}", n % self.workers, self.workers) for n in range(self.shards)]
 
     @cached_property
     def board_key(self) -> str:

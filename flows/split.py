@@ -167,7 +167,7 @@ def by_visitor(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClic
             "gender": clicks.gender,
             "age": clicks.age,
         }
-        items = list(_split(clicks, shard, cluster.keys(), np.arange(len(shard)), columns))
+        items = list(_split(clicks, shard, cluster.keys, np.arange(len(shard)), columns))
         items[0][1].rejected = [
             rejection._replace(record=mask(rejection.record)) if clicks.mask_ip else rejection
             for rejection in clicks.rejected
@@ -187,7 +187,7 @@ def by_page(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]
             viewed = np.flatnonzero(clicks.product.codes != clicks.product.words.index(None))
         shard = shard_of_word[clicks.product.codes[viewed]] if len(shard_of_word) else np.empty(0, np.uint64)
         columns = {"product": clicks.product, "category": clicks.category, "title": clicks.title}
-        return list(_split(clicks, shard, cluster.keys(), viewed, columns))
+        return list(_split(clicks, shard, cluster.keys, viewed, columns))
 
     return split
 
@@ -197,7 +197,7 @@ def by_age(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]]
 
     def keep(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         none = np.empty(0, np.int64)
-        [(key, item)] = _split(clicks, none, cluster.keys()[:1], none, {})
+        [(key, item)] = _split(clicks, none, cluster.keys[:1], none, {})
         item.newest = newest_clicks(clicks)
         return [(key, item)]
 
