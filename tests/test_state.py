@@ -283,7 +283,7 @@ def test_damage_is_healed_or_refused(damage: Damage, refusal: str, killed: Kille
 
 
 def assert_refused(flow: CrashedFlow, status: int, refusal: str) -> None:
-    """Check that a flow has ended with status 1 and one line, behind what it said of a shard that is empty."""
+    """Check that a flow has ended with status 1 and one line, but for what is said of an empty shard."""
     assert status == 1
     [line] = [line for line in flow.output.splitlines() if not line.startswith("no state of shards")]
     assert refusal in line

@@ -28,10 +28,10 @@ from flows.decode import decode
 from flows.items import Batch
 from flows.shop import Shop
 from flows.split import by_age, by_page, by_visitor
-from tests.bench.throughput import HOURS
 from tests.brokers import Broker
 from tests.servers import RedisServer, free_port, wait_until
 
+HOURS = 9.5
 PARTS = 4
 TOPIC, EMPTY = "clicks", "empty"
 BATCH = 10_000
