@@ -127,7 +127,7 @@ def _progress(beats: list[Beat]) -> dict[str, Any]:
     progress: dict[str, Any] = {"positions": positions}
     if beats[0].lag is not None:
         progress["lag"] = beats[0].lag
-    if beats[0].ended:
+    if all(beat.ended for beat in beats):
         progress["ended"] = True
     return progress
 

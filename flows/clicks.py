@@ -20,6 +20,8 @@ from flows.items import Entry
 from flows.journey_table import JOURNEYS, check
 from flows.journeys import Journeys
 from flows.latest import Latest, Raw
+from flows.log_lines import set_up
+from flows.metrics import STATE_BYTES
 from flows.outbox import Receipts
 from flows.pages import Pages
 from flows.redis_sink import RedisSink
@@ -28,6 +30,7 @@ from flows.settings import Settings
 from flows.sources import source
 from flows.split import by_age, by_page, by_visitor
 from flows.state import State
+from flows.stopping import stop_on_signals
 from flows.totals import Totals
 from flows.visitors import Visitors
 from flows.windowed import admitted, windowed
@@ -38,6 +41,7 @@ def build(settings: Settings) -> Dataflow:
     flow = Dataflow("clicks")
     cluster = Cluster(settings.shards)
     state = State(settings.state_dir, settings.shards, settings.log)
+    STATE_BYTES.set_function(lambda: state.held_bytes)
     receipts = Receipts()
 
     meet("workers", flow, cluster, state)
@@ -65,4 +69,8 @@ def build(settings: Settings) -> Dataflow:
     return flow
 
 
-flow = build(Settings.from_env())
+settings = Settings.from_env()
+set_up(settings.log_format)
+# Here, since of all that Bytewax calls only this import is sure to be in the main thread.
+stop_on_signals()
+flow = build(settings)

@@ -5,6 +5,9 @@ disk is new) or stale (they run elsewhere now). So before anything is read every
 what the shards that run on it have applied there. The source then begins where the shard that has applied
 least goes on: however many workers there were before, a shard that has nothing is rebuilt, one that was away
 catches up, and the others skip what they have.
+
+In the end the workers tell each other that the log is read, or that their process was asked to stop: for any
+process to end, the sources of all have to.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
 from functools import cached_property
 from typing import NamedTuple
 
@@ -23,7 +27,10 @@ from bytewax.operators import StatefulBatchLogic
 from flows.failing import fail
 from flows.routing import key_on
 from flows.state import State
+from flows.stopping import request_stop, stop_requested
 from flows.store import Header
+
+_LOOK = timedelta(milliseconds=100)
 
 log = logging.getLogger("clicks.cluster")
 
@@ -66,6 +73,7 @@ class Cluster:
     def __init__(self, shards: int) -> None:
         self.shards, self.workers = shards, 1
         self.opening: Opening | None = None
+        self.ended = False
         self._here: set[int] = set()
         self._applied: dict[int, Header] = {}
         self._lock = threading.Lock()
@@ -95,6 +103,9 @@ class Cluster:
         with self._lock:
             if told.to not in self._here:
                 fail("this Bytewax routes keys in another way: install the version in requirements.txt")
+            if told.stop:
+                request_stop("another process stops")
+            self.ended = self.ended or told.ended
             self._applied |= told.applied
             if self.opening is None and len(self._applied) == self.shards:
                 opening = Opening(self._applied)
@@ -107,10 +118,12 @@ class Cluster:
 
 
 class Told(NamedTuple):
-    """What the shards of one worker have applied, told to worker `to`."""
+    """What a worker tells worker `to`: what its shards have applied, or why it tells nothing more."""
 
     to: int
     applied: dict[int, Header]
+    ended: bool = False
+    stop: bool = False
 
 
 def meet(name: str, flow: Dataflow, cluster: Cluster, state: State) -> None:
@@ -131,15 +144,25 @@ class _Tellers(DynamicSource[tuple[str, Told]]):
 class _Teller(StatelessSourcePartition[tuple[str, Told]]):
     def __init__(self, cluster: Cluster, state: State, worker: int) -> None:
         self._cluster, self._state, self._worker = cluster, state, worker
-        self._told = False
+        self._told = self._over = False
 
     def next_batch(self) -> list[tuple[str, Told]]:
-        if self._told:
+        if self._over:
             raise StopIteration
-        self._told = True
-        applied = {number: self._state.header(number) for number in self._cluster.shards_of(self._worker)}
-        workers = self._cluster.workers
-        return [(key_on("worker", to, workers), Told(to, applied)) for to in range(workers)]
+        workers, told = range(self._cluster.workers), Told(0, {})
+        if not self._told:
+            self._told = True
+            numbers = self._cluster.shards_of(self._worker)
+            told = told._replace(applied={number: self._state.header(number) for number in numbers})
+        elif stop_requested() or self._cluster.ended:
+            self._over = True
+            told = told._replace(ended=self._cluster.ended, stop=stop_requested())
+        else:
+            return []
+        return [(key_on("worker", to, len(workers)), told._replace(to=to)) for to in workers]
+
+    def next_awake(self) -> datetime:
+        return datetime.now(timezone.utc) + _LOOK
 
 
 class _Learner(StatefulBatchLogic[Told, None, None]):

@@ -24,9 +24,8 @@ from flows.failing import fail
 from flows.items import Batch
 from flows.kafka_reader import Reader, variable
 from flows.settings import Settings
-from flows.sources import Metronome, OpeningPartition, now_ms
+from flows.sources import Metronome, OpeningPartition, now_ms, say_start
 from flows.split import BUCKET_S
-from flows.stopping import stop_on_signals, stop_requested
 
 # The oldest window begins at most this long before the newest click.
 REACH_MS = BUCKETS * BUCKET_S * 1000
@@ -66,7 +65,6 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
         """Start reading a partition once it is known what the shards have applied."""
-        stop_on_signals()
         open_part = functools.partial(self.open_part, for_part, resume_state)
         return OpeningPartition(self._cluster, open_part, resume_state)
 
@@ -88,6 +86,7 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
             if stored is None:
                 self._reader.commit(number, start, wait=True)
             self._reader.open(number, start)
+        say_start(name, start)
         return KafkaPartition(self._reader, number, start, reach, Metronome(self._every_ms))
 
 
@@ -114,9 +113,7 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
         self._committed: int | None = None
 
     def next_batch(self) -> Iterable[Batch]:
-        """Return a whole batch, or what there is when a marker is due; raises StopIteration on a stop."""
-        if stop_requested():
-            raise StopIteration
+        """Return a whole batch, or what there is when a marker is due."""
         at_ms = now_ms()
         due = at_ms >= self._metronome.next_ms()
         messages, end, self._more = self._reader.take(self._number, everything=due)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -11,13 +12,16 @@ from pathlib import Path
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from flows import __version__
 from flows.cluster import Cluster, Opening
 from flows.failing import fail
 from flows.items import Batch, Marker
 from flows.judging import KEPT_BYTES, MAX_RECORD_BYTES
 from flows.settings import Settings
 from flows.shop import Shop
-from flows.stopping import stop_on_signals, stop_requested
+from flows.stopping import stop_requested
+
+log = logging.getLogger("clicks.source")
 
 BLOCK_BYTES = 1 << 23
 _DEMO_SECONDS = 600
@@ -42,6 +46,12 @@ def source(settings: Settings, cluster: Cluster) -> FixedPartitionedSource[Batch
 def now_ms() -> int:
     """Return the wall clock."""
     return time.time_ns() // 10**6
+
+
+def say_start(partition: str, position: int) -> None:
+    """Say where reading begins."""
+    fields = {"version": __version__, "partition": partition, "position": position}
+    log.info("clicks %s reads %s from %d on", *fields.values(), extra=fields)
 
 
 class Metronome:
@@ -80,13 +90,19 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
         self._part: StatefulSourcePartition[Batch, int] | None = None
 
     def next_batch(self) -> Iterable[Batch]:
-        """Return the partition's next batches, none while it is not open."""
+        """Return the partition's next batches, none while it is not open; raises StopIteration on a stop."""
         opening = self._cluster.opening
+        if stop_requested():
+            raise StopIteration
         if opening is None:
             return []
         if self._part is None:
             self._part = self._open_part(opening)
-        batches = list(self._part.next_batch())
+        try:
+            batches = list(self._part.next_batch())
+        except StopIteration:
+            self._cluster.ended = True
+            raise
         for batch in batches:
             if batch.marker is not None:
                 newest_ns, logged_ms = opening.newest
@@ -125,10 +141,10 @@ class FileSource(FixedPartitionedSource[Batch, int | None]):
 
         Not where Bytewax would resume: a shard that has lost its state needs what is before that.
         """
-        stop_on_signals()
 
         def open_part(opening: Opening) -> FilePartition:
             position = opening.applied(for_part) or 0
+            say_start(for_part, position)
             return FilePartition(self._path, for_part, position, Metronome(self._every_ms))
 
         return OpeningPartition(self._cluster, open_part, resume_state)
@@ -153,9 +169,7 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
         self._begun = False
 
     def next_batch(self) -> Iterable[Batch]:
-        """Return the next block; raises StopIteration at the end or when the flow is to stop."""
-        if stop_requested():
-            raise StopIteration
+        """Return the next block; raises StopIteration at the end."""
         start = self._position
         data, too_large = self._read()
         if self._begun and self._position == start:
@@ -216,12 +230,12 @@ class DemoSource(FixedPartitionedSource[Batch, int | None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
         """Begin `history_s` ago, or where the shard that has applied least ended."""
-        stop_on_signals()
 
         def open_part(opening: Opening) -> DemoPartition:
             applied = opening.applied(for_part)
             history_s = now_ms() // 1000 - round(self._shop.history_s)
             first_s = history_s if applied is None else applied >> _INDEX_BITS
+            say_start(for_part, first_s << _INDEX_BITS)
             return DemoPartition(self._shop, first_s, history_s, Metronome(self._every_ms))
 
         return OpeningPartition(self._cluster, open_part, resume_state)
@@ -238,9 +252,7 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
         self._history_s = history_s
 
     def next_batch(self) -> Iterable[Batch]:
-        """Return the records since the last call; raises StopIteration when the flow is to stop."""
-        if stop_requested():
-            raise StopIteration
+        """Return the records since the last call."""
         at_ms = now_ms()
         start_s = self._next_s
         records: list[bytes] = []

@@ -20,6 +20,7 @@ from typing import Any
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
 from flows.failing import fail, one_line
+from flows.metrics import SNAPSHOT_SECONDS
 from flows.packing import encode
 from flows.store import (
     VERSION,
@@ -90,6 +91,11 @@ class State:
                 self._headers[number] = _checked_header(path, self._format(number))
             return self._headers[number]
 
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of state the open shards have on disk, without what RocksDB adds."""
+        return sum(shard.held_bytes for shard in list(self._open.values()))
+
     def _format(self, number: int) -> dict[str, Any]:
         return {
             "version": VERSION,
@@ -156,11 +162,17 @@ class Shard:
         if len(self._epochs[0]) == len(self._operators):
             self._write(self._epochs.pop(0), self._positions.pop(0))
 
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes the parts on disk have."""
+        return sum(sizes.all_bytes for sizes in self._sizes.values())
+
     def close(self) -> None:
         """Let go of the files; nothing is lost without."""
         self._handles.clear()
         self._db.close()
 
+    @SNAPSHOT_SECONDS.time()
     def _write(self, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
         self._epoch += 1
         batch = WriteBatch(raw_mode=True)
@@ -190,6 +202,10 @@ class _Sizes:
             self._whole_bytes, self._since_bytes = size_bytes, 0
         else:
             self._since_bytes += size_bytes
+
+    @property
+    def all_bytes(self) -> int:
+        return (self._whole_bytes or 0) + self._since_bytes
 
     @property
     def outgrown(self) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from bytewax.dataflow import Stream
 from bytewax.operators import StatefulBatchLogic
 
+from flows import metrics
 from flows.admission import Admission, Directory, GapError
 from flows.failing import fail
 from flows.split import Beat, ShardClicks
@@ -116,6 +117,7 @@ class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
         if self._name is not None:
             for item in items:
                 self._directory.number(item)
+                metrics.count(len(item), item.late, [rejection.reason for rejection in item.rejected])
         return items
 
     def snapshot(self) -> int:
