@@ -27,7 +27,7 @@ from bytewax.operators import StatefulBatchLogic
 from flows.failing import fail
 from flows.routing import key_on
 from flows.state import State
-from flows.stopping import request_stop, stop_requested
+from flows.stopping import note_running, request_stop, stop_requested
 from flows.store import Header
 
 _LOOK = timedelta(milliseconds=100)
@@ -80,6 +80,7 @@ class Cluster:
 
     def join(self, worker: int, workers: int) -> None:
         """Note that `worker` of `workers` runs in this process."""
+        note_running()
         with self._lock:
             self.workers = workers
             self._here.add(worker)

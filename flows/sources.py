@@ -144,8 +144,9 @@ class FileSource(FixedPartitionedSource[Batch, int | None]):
 
         def open_part(opening: Opening) -> FilePartition:
             position = opening.applied(for_part) or 0
+            partition = FilePartition(self._path, for_part, position, Metronome(self._every_ms))
             say_start(for_part, position)
-            return FilePartition(self._path, for_part, position, Metronome(self._every_ms))
+            return partition
 
         return OpeningPartition(self._cluster, open_part, resume_state)
 

@@ -19,7 +19,7 @@ from flows.failing import fail
 GRACE_S = 20.0
 
 log = logging.getLogger("clicks.stopping")
-_stop = threading.Event()
+_running, _stop = threading.Event(), threading.Event()
 
 
 def stop_on_signals() -> None:
@@ -36,6 +36,11 @@ def stop_on_signals() -> None:
     threading.Thread(target=_watch, args=(received,), name="signals", daemon=True).start()
 
 
+def note_running() -> None:
+    """Note that a worker runs: before, there is nothing to save, and a signal ends the process at once."""
+    _running.set()
+
+
 def stop_requested() -> bool:
     """Return whether the flow has been asked to stop."""
     return _stop.is_set()
@@ -50,6 +55,8 @@ def request_stop(reason: str) -> None:
 
 def _watch(received: int) -> None:
     first = signal.Signals(os.read(received, 1)[0])
+    if not _running.is_set():
+        os._exit(0)
     request_stop(first.name)
     if select.select([received], [], [], GRACE_S)[0]:
         # Not by the signal's own action: process 1 of a container has none.

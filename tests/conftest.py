@@ -9,6 +9,8 @@ import pytest
 from tests.servers import RedisServer
 
 pytest.register_assert_rewrite("tests.published")
+# Flows that run in the process of the tests leave its signals alone.
+pytest.MonkeyPatch().setattr("flows.stopping.stop_on_signals", lambda: None)
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ Runs in the child process that `tests.crash` starts: patches the flow's modules,
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import signal
 import sys
@@ -101,6 +102,12 @@ def _shorten_epochs(patch: pytest.MonkeyPatch, epoch_ms: int) -> None:
         cli_main(**options, epoch_interval=timedelta(milliseconds=epoch_ms))
 
     patch.setattr(bytewax._bytewax, "cli_main", run_faster)
+
+
+def troubles(output: str) -> list[str]:
+    """Return the messages in what a flow printed, without those that only inform, and anything else."""
+    lines = (re.sub(r"^\S+Z (INFO|WARNING|ERROR) ", r"\1 ", line) for line in output.splitlines())
+    return [line.removeprefix("WARNING ") for line in lines if not line.startswith("INFO ")]
 
 
 # Named points
