@@ -24,6 +24,7 @@ from bytewax.dataflow import Dataflow
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from bytewax.operators import StatefulBatchLogic
 
+from flows import __version__
 from flows.failing import fail
 from flows.routing import key_on
 from flows.state import State
@@ -155,6 +156,11 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
             self._told = True
             numbers = self._cluster.shards_of(self._worker)
             told = told._replace(applied={number: self._state.header(number) for number in numbers})
+            fields = {"version": __version__, "worker": self._worker, "workers": len(workers)}
+            fields |= {"source": self._state.source, "state_dir": str(self._state.directory)}
+            fields["shards"] = self._cluster.shards
+            text = "clicks %(version)s: worker %(worker)d of %(workers)d, %(source)s, state in %(state_dir)s"
+            log.info(text, fields, extra=fields)
         elif stop_requested() or self._cluster.ended:
             self._over = True
             told = told._replace(ended=self._cluster.ended, stop=stop_requested())

@@ -44,8 +44,8 @@ class Json(logging.Formatter):
         }
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
-        own = {name: value for name, value in record.__dict__.items() if name not in _OWN}
-        return json.dumps(own | line, default=str, ensure_ascii=False)
+        fields = {name: value for name, value in record.__dict__.items() if name not in _OWN}
+        return json.dumps(line | fields, default=str, ensure_ascii=False)
 
 
 def _time(record: logging.LogRecord) -> str:

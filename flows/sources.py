@@ -12,7 +12,6 @@ from pathlib import Path
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from flows import __version__
 from flows.cluster import Cluster, Opening
 from flows.failing import fail
 from flows.items import Batch, Marker
@@ -50,8 +49,8 @@ def now_ms() -> int:
 
 def say_start(partition: str, position: int) -> None:
     """Say where reading begins."""
-    fields = {"version": __version__, "partition": partition, "position": position}
-    log.info("clicks %s reads %s from %d on", *fields.values(), extra=fields)
+    fields = {"partition": partition, "position": position}
+    log.info("reading %(partition)s from %(position)d on", fields, extra=fields)
 
 
 class Metronome:
