@@ -31,7 +31,7 @@ from flows.state import State
 from flows.stopping import note_running, request_stop, stop_requested
 from flows.store import Header
 
-# A worker's sources end their epochs together: one that waits keeps the others of all workers waiting, and busy.
+# All sources end their epochs together: one that waits keeps the others waiting, and busy.
 LOOK = timedelta(milliseconds=10)
 
 log = logging.getLogger("clicks.cluster")
