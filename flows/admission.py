@@ -1,8 +1,8 @@
 """Admission: what stands between a batch and a shard's state.
 
 A click the shard has applied already is skipped, a gap in the source stops the flow, a late click is set
-aside. The clock decides when to report, and as of when. Visitors get a small number each, their slot, by
-which every operator of the shard keeps its columns.
+aside. Alignment decides when to report, the clock as of when. Visitors get a small number each, their slot,
+by which every operator of the shard keeps its columns.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from flows.alignment import Alignment
 from flows.columns import Ints
-from flows.split import Beat, ShardClicks
+from flows.items import Marker
+from flows.split import BUCKET_S, Beat, Header, ShardClicks
 from flows.table import Table
 
-BUCKET_S = 1800
 BUCKETS = 17
 SESSION_GAP_S = 1800
 FINAL_LEVEL = 1 << 62
@@ -35,80 +36,92 @@ def covered_from_s(newest_s: int) -> int:
 
 
 class Clock:
-    """Event time as one shard sees it: the newest click, and when to report as of when.
+    """Event time as one shard sees it: the newest click, and as of when to report.
 
     `newest_ns` is the newest event time, `logged_ms` the wall clock when it entered the log (None for a
-    finite source). A beat falls due when every partition of the source has sent a marker of its number.
+    finite source).
     """
 
-    def __init__(self) -> None:
-        self.newest_ns: int | None = None
-        self.logged_ms: int | None = None
+    def __init__(self, newest_ns: int | None, logged_ms: int | None) -> None:
+        self.newest_ns, self.logged_ms = newest_ns, logged_ms
         self._arrived_ms = 0
-        self._level = -1
         self._as_of_s = 0
-        self._marks: dict[str, tuple[int, int | None, int | None]] = {}
+        self._markers: dict[str, Marker] = {}
 
     @property
     def newest_s(self) -> int:
         """The second of the newest click; 0 before any."""
         return (self.newest_ns or 0) // 10**9
 
-    def observe(self, item: ShardClicks) -> bool:
-        """Take note of a batch; returns whether a beat is due."""
-        header = item.header
+    def observe(self, header: Header) -> None:
+        """Take note of a batch."""
         if header.newest_ns is not None:
-            self._arrived_ms = header.read_ms
-            if header.newest_ns > (self.newest_ns or 0):
+            self._arrived_ms = max(self._arrived_ms, header.read_ms)
+            found = header.newest_ns, header.logged_ms or 0
+            if found > (self.newest_ns or 0, self.logged_ms or 0):
                 self.newest_ns, self.logged_ms = header.newest_ns, header.logged_ms
-        if header.marker is None:
-            return False
-        marker = header.marker
-        self._marks[header.source] = marker.number, marker.now_ms, marker.lag
-        level = min(number for number, _, _ in self._marks.values())
-        if len(self._marks) < header.parts or level <= self._level:
-            return False
-        self._level = level
-        return True
+        if header.marker is not None:
+            self._markers[header.source] = header.marker
 
-    def beat(self, *, last: bool = False, stopped: bool = False) -> Beat:
-        """Return the beat that is due; `last`: at the end of the source, or where the flow was `stopped`."""
-        now_ms = max((now_ms for _, now_ms, _ in self._marks.values() if now_ms is not None), default=None)
-        lags = [lag for _, _, lag in self._marks.values()]
-        if self.newest_ns is None:
+    def beat(self, parts: int, *, last: bool = False, stopped: bool = False) -> Beat | None:
+        """Return the beat at the newest markers of all partitions; None if no board is to be made of it.
+
+        `last`: at the end of the source, or where the flow was `stopped`. All shards find the same `as_of_s`:
+        what only some of them know of, because they had applied it before, the markers tell the others.
+        """
+        markers = [self._markers[name] for name in sorted(self._markers)]
+        whole = all(marker.whole for marker in markers) or (last and not stopped)
+        if len(markers) < parts or not whole:
+            return None
+        now_ms = max((marker.now_ms for marker in markers if marker.now_ms is not None), default=None)
+        lags = [marker.lag for marker in markers]
+        known = [(marker.newest_ns, marker.logged_ms) for marker in markers]
+        newest_ns, logged_ms = max(*known, (self.newest_ns or 0, self.logged_ms or 0))
+        if not newest_ns:
             as_of_s = 0 if now_ms is None else now_ms // 1000 + 1
         else:
-            as_of_s = self._as_of_s = max(self._as_of_s, self.newest_s + 1 + self._quiet_s(now_ms))
+            quiet_s = self._quiet_s(now_ms, logged_ms)
+            as_of_s = self._as_of_s = max(self._as_of_s, newest_ns // 10**9 + 1 + quiet_s)
         return Beat(
-            level=FINAL_LEVEL if last else self._level,
+            level=FINAL_LEVEL if last else markers[0].number,
             as_of_s=as_of_s,
-            lag=None if None in lags or not lags else sum(lag for lag in lags if lag is not None),
+            lag=None if None in lags else sum(lag for lag in lags if lag is not None),
             ended=last and not stopped and now_ms is None,
         )
 
-    def _quiet_s(self, now_ms: int | None) -> int:
+    def _quiet_s(self, now_ms: int | None, logged_ms: int) -> int:
         """Return by how much windows drain: once no clicks arrive, the time since the newest was logged."""
-        if now_ms is None or self.logged_ms is None or now_ms - self._arrived_ms < 1000:
+        if now_ms is None or not logged_ms or now_ms - self._arrived_ms < 1000:
             return 0
-        return max(0, now_ms - self.logged_ms) // 1000
+        return max(0, now_ms - logged_ms) // 1000
 
 
 class Admission:
-    """Admits the clicks of a shard; see the module. `state` (of the shard) is shared by its admissions."""
+    """Admits the clicks of a shard; see the module. `positions` are those its state has applied."""
 
     def __init__(self, positions: dict[str, int], newest_ns: int | None, logged_ms: int | None) -> None:
         self.positions = dict(positions)
-        self.clock = Clock()
-        self.clock.newest_ns, self.clock.logged_ms = newest_ns, logged_ms
+        self.clock = Clock(newest_ns, logged_ms)
+        self._alignment = Alignment()
 
-    def admit(self, item: ShardClicks) -> ShardClicks:
-        """Return what is new in `item` and not late, with its beat if one is due.
+    def admit(self, item: ShardClicks) -> list[ShardClicks]:
+        """Return what is to be applied now that `item` is here: what is new and not late, with the beats due.
 
-        Raises GapError if the batch begins beyond what has been applied.
+        Raises GapError if a batch begins beyond what has been applied.
         """
+        return [self._admit(each, due=due) for each, due in self._alignment.take(item)]
+
+    def last(self, item: ShardClicks, *, stopped: bool) -> list[ShardClicks]:
+        """Return what was held, and `item` (empty) with the last beat: at the end, or when `stopped`."""
+        items = [self._admit(each, due=False) for each in self._alignment.rest()]
+        item.newest_s = self.clock.newest_s
+        self._beat(item, last=True, stopped=stopped)
+        return [*items, item]
+
+    def _admit(self, item: ShardClicks, *, due: bool) -> ShardClicks:
         before_ns = self.clock.newest_ns or 0
-        due = self.clock.observe(item)
         header = item.header
+        self.clock.observe(header)
         applied = self.positions.get(header.source, header.start)
         if header.start > applied:
             message = f"{header.source} continues at {header.start}, state ends at {applied}"
@@ -123,15 +136,10 @@ class Admission:
             self._beat(item)
         return item
 
-    def last(self, item: ShardClicks, *, stopped: bool) -> ShardClicks:
-        """Return `item` (empty) with the last beat: the source has ended or the flow is being stopped."""
-        item.newest_s = self.clock.newest_s
-        self._beat(item, last=True, stopped=stopped)
-        return item
-
     def _beat(self, item: ShardClicks, *, last: bool = False, stopped: bool = False) -> None:
-        item.beat = self.clock.beat(last=last, stopped=stopped)
-        item.beat.positions = dict(self.positions)
+        item.beat = self.clock.beat(item.header.parts, last=last, stopped=stopped)
+        if item.beat is not None:
+            item.beat.positions = dict(self.positions)
 
     @staticmethod
     def _unapplied(item: ShardClicks, applied: int) -> ShardClicks:

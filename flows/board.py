@@ -13,6 +13,7 @@ from bytewax.dataflow import Stream
 from bytewax.operators import StatefulBatchLogic
 
 from flows.categories import category_rows
+from flows.cluster import Cluster
 from flows.devices import device_rows
 from flows.items import Board
 from flows.latest import latest_rows, raw_rows
@@ -28,10 +29,10 @@ _KEPT_BEATS = 4
 
 
 def board(
-    name: str, reports: Stream[tuple[str, Report]], state: State, publish_every_ms: int
+    name: str, reports: Stream[tuple[str, Report]], state: State, cluster: Cluster, publish_every_ms: int
 ) -> Stream[Board]:
     """Gather the reports of a beat from every shard; gives one Board once all are in."""
-    to_board = op.map(f"{name}_key", reports, lambda item: ("board", item[1]))
+    to_board = op.map(f"{name}_key", reports, lambda item: (cluster.board_key, item[1]))
     boards = op.stateful_batch(name, to_board, lambda _: _BoardLogic(state, publish_every_ms))
     return op.key_rm(f"{name}_unkey", boards)
 
@@ -126,7 +127,7 @@ def _progress(beats: list[Beat]) -> dict[str, Any]:
     progress: dict[str, Any] = {"positions": positions}
     if beats[0].lag is not None:
         progress["lag"] = beats[0].lag
-    if beats[0].ended:
+    if all(beat.ended for beat in beats):
         progress["ended"] = True
     return progress
 

@@ -14,11 +14,14 @@ from bytewax.dataflow import Dataflow
 
 from flows.board import board
 from flows.categories import Categories
+from flows.cluster import Cluster, meet
 from flows.decode import decode
 from flows.devices import Devices
 from flows.journey_table import JOURNEYS, check
 from flows.journeys import Journeys
 from flows.latest import Latest, Raw
+from flows.log_lines import set_up
+from flows.metrics import STATE_BYTES
 from flows.outbox import Receipts
 from flows.pages import Pages
 from flows.redis_sink import RedisSink
@@ -27,6 +30,7 @@ from flows.settings import Settings
 from flows.sources import source
 from flows.split import by_age, by_page, by_visitor
 from flows.state import State
+from flows.stopping import stop_on_signals
 from flows.totals import Totals
 from flows.visitors import Visitors
 from flows.windowed import admitted, windowed
@@ -37,17 +41,17 @@ def build(settings: Settings) -> Dataflow:
     # What a flow holds is no garbage: looking for some at Python's pace would take a twentieth of its time.
     gc.set_threshold(100_000, 50, 100)
     flow = Dataflow("clicks")
+    cluster = Cluster(settings.shards)
     state = State(settings.state_dir, settings.shards, settings.log)
-
+    STATE_BYTES.set_function(lambda: state.held_bytes)
     receipts = Receipts()
 
-    batches = op.input("source", flow, source(settings, state))
+    meet("workers", flow, cluster, state)
+    batches = op.input("source", flow, source(settings, cluster, state))
     clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
-    visits = admitted(
-        "visits", op.flat_map("by_visitor", clicks, by_visitor(settings.shards)), state, directory=True
-    )
-    views = admitted("views", op.flat_map("by_page", clicks, by_page(settings.shards)), state)
-    newest = admitted("newest", op.flat_map("by_age", clicks, by_age), state)
+    visits = admitted("visits", op.flat_map("by_visitor", clicks, by_visitor(cluster)), state, directory=True)
+    views = admitted("views", op.flat_map("by_page", clicks, by_page(cluster)), state)
+    newest = admitted("newest", op.flat_map("by_age", clicks, by_age(cluster)), state)
 
     reports = [
         windowed("visitors", visits, Visitors, state),
@@ -61,10 +65,14 @@ def build(settings: Settings) -> Dataflow:
         windowed("journeys", visits, functools.partial(Journeys, receipts, check(JOURNEYS)), state),
     ]
     made = op.branch("are_entries", op.merge("reports", *reports), lambda item: isinstance(item[1], list))
-    boards = board("board", made.falses, state, settings.publish_every_ms)
+    boards = board("board", made.falses, state, cluster, settings.publish_every_ms)
     out = op.merge("out", op.key_rm("entries", made.trues), boards)
     op.output("redis", out, RedisSink(settings, on_written=receipts.note))
     return flow
 
 
-flow = build(Settings.from_env())
+settings = Settings.from_env()
+set_up(settings.log_format)
+# Here, since of all that Bytewax calls only this import is sure to be in the main thread.
+stop_on_signals()
+flow = build(settings)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import NoReturn
+
+log = logging.getLogger("clicks")
 
 
 def one_line(text: object) -> str:
@@ -13,11 +16,11 @@ def one_line(text: object) -> str:
 
 
 def fail(message: str) -> NoReturn:
-    """Print the one line and end the process with status 1.
+    """Say the one line and end the process with status 1.
 
     At once, since an exception would reach the user through Bytewax as pages of tracebacks, and since state
     and position are one write: there is nothing to be saved by going on.
     """
     sys.stdout.flush()
-    print(message, file=sys.stderr, flush=True)
+    log.critical("%s", message)
     os._exit(1)

@@ -14,12 +14,18 @@ class Marker:
 
     `number` counts intervals of the wall clock and grows. `now_ms` is the wall clock (milliseconds since
     1970 UTC) towards which windows drain while it is quiet; None for a finite source, which never drains.
-    `lag` is the number of clicks not read yet, None where the source does not know.
+    `lag` is the number of clicks not read yet, None where the source does not know. `newest_ns` and
+    `logged_ms` are the event time of the newest click that any shard had applied when the flow started, and
+    when that was logged. No board is to be made of a beat that is not `whole`: records read before are still
+    to be read again, or the first ones to come.
     """
 
     number: int
     now_ms: int | None = None
     lag: int | None = None
+    newest_ns: int = 0
+    logged_ms: int = 0
+    whole: bool = True
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """The Kafka source: whole batches from the partitions of a topic.
 
 A partition starts where all shards and the consumer group stand, whichever is less; where a shard has nothing
-of it, far enough back for every window. What is committed to the group is in RocksDB by then.
+of it, far enough back for every window. What is committed to the group is in RocksDB by then, unless the
+partition was ahead of others for a whole epoch; what counts is what the shards have.
 """
 
 from __future__ import annotations
@@ -10,20 +11,21 @@ import functools
 import re
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 
-from flows.admission import BUCKET_S, BUCKETS
+from flows.admission import BUCKETS
+from flows.cluster import Cluster, Opening
 from flows.failing import fail
 from flows.items import Batch
 from flows.kafka_reader import Reader, variable
 from flows.settings import Settings
-from flows.sources import Metronome, now_ms
-from flows.state import State
-from flows.stopping import stop_on_signals, stop_requested
+from flows.sources import Metronome, OpeningPartition, now_ms, say_start
+from flows.split import BUCKET_S
 
 # The oldest window begins at most this long before the newest click.
 REACH_MS = BUCKETS * BUCKET_S * 1000
@@ -43,12 +45,12 @@ _FIXED = {"enable.auto.commit": "false", "enable.partition.eof": "true", "auto.o
 _SERVICE_LINK = re.compile(r"(.+\.)?(service\.(host|port)|port)(\..+)?")
 
 
-class KafkaSource(FixedPartitionedSource[Batch, int]):
+class KafkaSource(FixedPartitionedSource[Batch, int | None]):
     """The partitions of a topic, named TOPIC/NUMBER; positions are offsets."""
 
-    def __init__(self, settings: Settings, state: State) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster) -> None:
         brokers, _, self._topic = settings.source.removeprefix("kafka:").rpartition("/")
-        self._state, self._every_ms = state, settings.publish_every_ms
+        self._cluster, self._every_ms = cluster, settings.publish_every_ms
         self._config = consumer_config(brokers, settings)
         self._lock = threading.Lock()
 
@@ -61,25 +63,30 @@ class KafkaSource(FixedPartitionedSource[Batch, int]):
         with self._lock:
             return [self._reader.name(number) for number in self._reader.partitions]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> KafkaPartition:
-        """Start reading a partition.
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
+        """Start reading a partition once it is known what the shards have applied."""
+        open_part = functools.partial(self.open_part, for_part, resume_state)
+        return OpeningPartition(self._cluster, open_part, resume_state)
+
+    def open_part(self, name: str, resume: int | None, opening: Opening) -> KafkaPartition:
+        """Open a partition.
 
         Where the group has no offset yet the start is committed at once, so that a flow that is killed before
         every shard has saved begins at the same place again.
         """
-        number = int(for_part.rpartition("/")[2])
+        number = int(name.rpartition("/")[2])
         with self._lock:
-            applied = self._state.position(for_part)
-            stored = self._reader.committed(number) if resume_state is None else resume_state
+            applied = opening.applied(name)
+            stored = self._reader.committed(number) if resume is None else resume
             stands = [applied, stored]
-            if applied is None and resume_state is None:
+            if applied is None and (resume is None or opening.missing):
                 stands.append(self._reader.offset_at(number, now_ms() - REACH_MS))
             known = [position for position in stands if position is not None]
-            start, reach = min(known), max(known)
+            start, reach = min(known), max(*known, opening.reach(name))
             if stored is None:
                 self._reader.commit(number, start, wait=True)
             self._reader.open(number, start)
-        stop_on_signals()
+        say_start(name, start)
         return KafkaPartition(self._reader, number, start, reach, Metronome(self._every_ms))
 
 
@@ -106,21 +113,21 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
         self._committed: int | None = None
 
     def next_batch(self) -> Iterable[Batch]:
-        """Return a whole batch, or what there is when a marker is due; raises StopIteration on a stop."""
-        if stop_requested():
-            raise StopIteration
+        """Return a whole batch, or what there is when a marker is due."""
         at_ms = now_ms()
         due = at_ms >= self._metronome.next_ms()
         messages, end, self._more = self._reader.take(self._number, everything=due)
-        if not messages and not (due and self._may_be_empty(end, at_ms)):
+        if not messages and not due:
             return []
         batch = self._batch(messages, end, at_ms)
         if due:
             if not messages:
                 self._reader.check_end(self._number, max(self._reach, end))
             lag = self._reader.lag(self._number, end)
-            batch.marker = self._metronome.marker(at_ms, finite=False, lag=lag)
-        self._patient_until_ms = 0
+            marker = self._metronome.marker(at_ms, finite=False, lag=lag)
+            batch.marker = marker and replace(marker, whole=bool(messages) or self._may_be_empty(end, at_ms))
+        if messages:
+            self._patient_until_ms = 0
         return [batch]
 
     def _may_be_empty(self, end: int, at_ms: int) -> bool:

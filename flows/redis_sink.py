@@ -25,7 +25,7 @@ from redis.commands.core import Script
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from flows import embedded
+from flows import embedded, metrics
 from flows.items import Board, Entry, StreamName
 from flows.settings import Settings, SettingsError
 
@@ -239,7 +239,7 @@ class _Writer(StatelessSinkPartition[Item]):
             pipe.multi()
             pipe.mset({**board.values, "board": json.dumps(summary)})
             pipe.publish("boards", board.as_of_ms)
-            with suppress(redis.WatchError):  # after one, the board still waits: the next attempt is at once
+            with suppress(redis.WatchError), metrics.writing_board(summary):  # after one, it still waits
                 pipe.execute()
                 self._backlog.board_written(board)
 
@@ -255,6 +255,7 @@ class _Writer(StatelessSinkPartition[Item]):
     def _failed(self, error: Exception) -> None:
         # A new connection may lead to the new primary, where the old one leads to the old.
         self._client.connection_pool.disconnect()
+        metrics.REDIS_FAILURES.inc()
         if self._down_since_s is None:
             self._down_since_s = time.monotonic()
             # redis-py puts the command, with our data, before the reason.

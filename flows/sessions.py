@@ -12,10 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from flows.admission import BUCKET_S, BUCKETS, SESSION_GAP_S, covered_from_s
+from flows.admission import BUCKETS, SESSION_GAP_S, covered_from_s
 from flows.columns import Ints
 from flows.ring import Ring
-from flows.split import ShardClicks
+from flows.split import BUCKET_S, ShardClicks
 from flows.table import Table
 
 WINDOW_S = 8 * 3600

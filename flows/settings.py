@@ -33,6 +33,7 @@ class Settings:
     shards: int = 16
     publish_every_ms: int = 1000
     mask_ip: bool = False
+    log_format: str = "text"
     kafka: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -53,6 +54,7 @@ class Settings:
             state_dir=Path(env.get("CLICKS_STATE_DIR") or cls.state_dir),
             shards=_shards(env.get("CLICKS_SHARDS") or str(cls.shards)),
             publish_every_ms=_publish_every(env.get("CLICKS_PUBLISH_EVERY") or "1s"),
+            log_format=_log_format(env.get("CLICKS_LOG_FORMAT") or cls.log_format),
             mask_ip=_flag("CLICKS_MASK_IP", env.get("CLICKS_MASK_IP") or "0"),
             kafka={
                 name[len("KAFKA_") :].lower().replace("_", "."): value
@@ -109,6 +111,12 @@ def _publish_every(text: str) -> int:
     if seconds is None or not 0.1 <= seconds <= 3600:
         _refuse("CLICKS_PUBLISH_EVERY", text, "set it to a duration from 0.1s to 1h, such as 1s")
     return round(seconds * 1000)
+
+
+def _log_format(text: str) -> str:
+    if text not in ("text", "json"):
+        _refuse("CLICKS_LOG_FORMAT", text, "set it to text or json")
+    return text
 
 
 def _flag(variable: str, text: str) -> bool:

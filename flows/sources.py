@@ -3,44 +3,56 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import time
-from collections.abc import Iterable
-from datetime import datetime, timezone
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
+from flows.cluster import LOOK, Cluster, Opening
 from flows.failing import fail
 from flows.items import Batch, Marker
 from flows.judging import KEPT_BYTES, MAX_RECORD_BYTES
 from flows.settings import Settings
 from flows.shop import Shop
 from flows.state import State
-from flows.stopping import stop_on_signals, stop_requested
+from flows.stopping import stop_requested
+
+log = logging.getLogger("clicks.source")
 
 BLOCK_BYTES = 1 << 23
 _DEMO_SECONDS = 600
 _DEMO_RECORDS = 20_000
 _INDEX_BITS = 24
+_MEETING = timedelta(milliseconds=1)
 
 
-def source(settings: Settings, state: State) -> FixedPartitionedSource[Batch, int]:
+def source(settings: Settings, cluster: Cluster, state: State) -> FixedPartitionedSource[Batch, int | None]:
     """Return the source that `settings` name; raises SettingsError if its options are wrong."""
     kind, _, rest = settings.source.partition(":")
     if kind == "demo":
-        return DemoSource(Shop.parse(settings.source), state, settings.publish_every_ms)
+        return DemoSource(Shop.parse(settings.source), cluster, settings.publish_every_ms)
     if kind == "file":
-        return FileSource(Path(rest), state, settings.publish_every_ms)
+        return FileSource(Path(rest), cluster, state, settings.publish_every_ms)
     # Imported here, since flows.kafka builds on this module.
     from flows.kafka import KafkaSource
 
-    return KafkaSource(settings, state)
+    return KafkaSource(settings, cluster)
 
 
 def now_ms() -> int:
     """Return the wall clock."""
     return time.time_ns() // 10**6
+
+
+def say_start(partition: str, position: int) -> None:
+    """Say where reading begins."""
+    fields = {"partition": partition, "position": position}
+    log.info("reading %(partition)s from %(position)d on", fields, extra=fields)
 
 
 class Metronome:
@@ -63,25 +75,83 @@ class Metronome:
         return (self._last + 1) * self._every_ms
 
 
-class FileSource(FixedPartitionedSource[Batch, int]):
+class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
+    """A partition that is opened once it is known what every shard has applied; raises what `open_part` does.
+
+    Until all that any shard has applied is read again, none of its beats is whole: some shards are ahead.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        open_part: Callable[[Opening], StatefulSourcePartition[Batch, int]],
+        resume: int | None,
+    ) -> None:
+        self._cluster, self._open_part, self._resume = cluster, open_part, resume
+        self._part: StatefulSourcePartition[Batch, int] | None = None
+
+    def next_batch(self) -> Iterable[Batch]:
+        """Return the partition's next batches, none while it is not open; raises StopIteration on a stop."""
+        opening = self._cluster.opening
+        if stop_requested():
+            raise StopIteration
+        if opening is None:
+            return []
+        if self._part is None:
+            self._part = self._open_part(opening)
+        try:
+            batches = list(self._part.next_batch())
+        except StopIteration:
+            self._cluster.ended = True
+            raise
+        for batch in batches:
+            if batch.marker is not None:
+                newest_ns, logged_ms = opening.newest
+                whole = batch.marker.whole and batch.end >= opening.reach(batch.source)
+                batch.marker = replace(batch.marker, newest_ns=newest_ns, logged_ms=logged_ms, whole=whole)
+        return batches
+
+    def next_awake(self) -> datetime | None:
+        """Return when to look again: not later than `LOOK` from now."""
+        if self._part is None:
+            return datetime.now(timezone.utc) + _MEETING
+        awake = self._part.next_awake()
+        return awake and min(awake, datetime.now(timezone.utc) + LOOK)
+
+    def snapshot(self) -> int | None:
+        """Return the position of the next read."""
+        return self._resume if self._part is None else self._part.snapshot()
+
+    def close(self) -> None:
+        """Close the partition."""
+        if self._part is not None:
+            self._part.close()
+
+
+class FileSource(FixedPartitionedSource[Batch, int | None]):
     """A finite log of JSON lines; positions are bytes."""
 
-    def __init__(self, path: Path, state: State, every_ms: int) -> None:
-        self._path, self._state, self._every_ms = path, state, every_ms
+    def __init__(self, path: Path, cluster: Cluster, state: State, every_ms: int) -> None:
+        self._path, self._cluster, self._state, self._every_ms = path, cluster, state, every_ms
 
     def list_parts(self) -> list[str]:
         """Return the one partition; tells the state by what the log is known: its first line."""
         self._state.identify(_first_line(self._path))
         return [f"file:{self._path}"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> FilePartition:
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
         """Open the log where the shard that has applied least ended.
 
         Not where Bytewax would resume: a shard that has lost its state needs what is before that.
         """
-        stop_on_signals()
-        applied = self._state.position(for_part)
-        return FilePartition(self._path, for_part, applied or 0, Metronome(self._every_ms))
+
+        def open_part(opening: Opening) -> FilePartition:
+            position = opening.applied(for_part) or 0
+            partition = FilePartition(self._path, for_part, position, Metronome(self._every_ms))
+            say_start(for_part, position)
+            return partition
+
+        return OpeningPartition(self._cluster, open_part, resume_state)
 
 
 def _first_line(path: Path) -> str | None:
@@ -113,9 +183,7 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
         self._begun = False
 
     def next_batch(self) -> Iterable[Batch]:
-        """Return the next block; raises StopIteration at the end or when the flow is to stop."""
-        if stop_requested():
-            raise StopIteration
+        """Return the next block; raises StopIteration at the end."""
         start = self._position
         data, too_large = self._read()
         if self._begun and self._position == start:
@@ -161,26 +229,30 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
 assert BLOCK_BYTES > MAX_RECORD_BYTES
 
 
-class DemoSource(FixedPartitionedSource[Batch, int]):
+class DemoSource(FixedPartitionedSource[Batch, int | None]):
     """The built-in shop: its past at full speed, then as time goes on.
 
     A position is the second a click is logged in (since 1970), shifted, plus its index in that second.
     """
 
-    def __init__(self, shop: Shop, state: State, every_ms: int) -> None:
-        self._shop, self._state, self._every_ms = shop, state, every_ms
+    def __init__(self, shop: Shop, cluster: Cluster, every_ms: int) -> None:
+        self._shop, self._cluster, self._every_ms = shop, cluster, every_ms
 
     def list_parts(self) -> list[str]:
         """Return the one partition."""
         return ["demo"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> DemoPartition:
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
         """Begin `history_s` ago, or where the shard that has applied least ended."""
-        stop_on_signals()
-        applied = self._state.position(for_part)
-        history_s = now_ms() // 1000 - round(self._shop.history_s)
-        first_s = history_s if applied is None else applied >> _INDEX_BITS
-        return DemoPartition(self._shop, first_s, history_s, Metronome(self._every_ms))
+
+        def open_part(opening: Opening) -> DemoPartition:
+            applied = opening.applied(for_part)
+            history_s = now_ms() // 1000 - round(self._shop.history_s)
+            first_s = history_s if applied is None else applied >> _INDEX_BITS
+            say_start(for_part, first_s << _INDEX_BITS)
+            return DemoPartition(self._shop, first_s, history_s, Metronome(self._every_ms))
+
+        return OpeningPartition(self._cluster, open_part, resume_state)
 
 
 class DemoPartition(StatefulSourcePartition[Batch, int]):
@@ -194,9 +266,7 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
         self._history_s = history_s
 
     def next_batch(self) -> Iterable[Batch]:
-        """Return the records since the last call; raises StopIteration when the flow is to stop."""
-        if stop_requested():
-            raise StopIteration
+        """Return the records since the last call."""
         at_ms = now_ms()
         start_s = self._next_s
         records: list[bytes] = []

@@ -2,6 +2,7 @@
 
 `by_visitor` and `by_page` make one `ShardClicks` a shard, by a hash that is the same in every process and
 version, so that a visitor (a page) always meets the same state. Every shard gets an item of every batch.
+Items go with the key of their shard, as the cluster has it.
 """
 
 from __future__ import annotations
@@ -12,10 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from flows.cluster import Cluster
 from flows.columns import Clicks, Ints, Lines, Rejection, Words, stable_hash
 from flows.items import Marker
 from flows.masking import mask
 from flows.newest import Newest, newest_clicks
+from flows.wire import pack, packed, unpack, unpacked
+
+# The windows that reach back furthest are of whole half hours.
+BUCKET_S = 1800
+_BUCKET_NS = BUCKET_S * 10**9
 
 
 @dataclass(slots=True, kw_only=True)
@@ -52,9 +59,10 @@ class Beat:
 class ShardClicks:
     """One shard's clicks of a batch, in the order of arrival.
 
-    `high_ns` is the newest event time of the whole batch up to and including each click. Admission fills
-    in the last four: `slot`, the visitor's number in the shard; `freed`, slots to forget first; `beat`;
-    `late`, how many clicks it set aside; and `newest_s`, the second of the newest click ever.
+    `high_ns` is the newest event time of the whole batch up to and including each click, rounded down to the
+    half hour. Admission fills in the last five: `slot`, the visitor's number in the shard; `freed`, slots to
+    forget first; `beat`; `late`, how many clicks it set aside; and `newest_s`, the second of the newest click
+    ever. An item is pickled only to cross to another process, before admission, and then more than once.
     """
 
     shard: int
@@ -66,6 +74,7 @@ class ShardClicks:
     columns: dict[str, Any]
     rejected: list[Rejection] = field(default_factory=list)
     newest: list[Newest] = field(default_factory=list)
+    packed: bytes | None = None
     slot: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     freed: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     beat: Beat | None = None
@@ -85,6 +94,10 @@ class ShardClicks:
         """Source position of each click, int64."""
         return self.lines.positions(self.row)
 
+    def __reduce__(self) -> tuple[Callable[[bytes], ShardClicks], tuple[bytes]]:
+        self.packed = self.packed or _pack(self)
+        return _unpack, (self.packed,)
+
     def take(self, index: Ints) -> ShardClicks:
         """Return the clicks of `index` alone."""
         return replace(
@@ -96,15 +109,55 @@ class ShardClicks:
         )
 
 
+_SENT = [name for name in Header.__slots__ if name != "marker"]
+
+
+def _pack(item: ShardClicks) -> bytes:
+    header, marker = item.header, item.header.marker
+    arrays = item.time_ns, item.high_ns, item.position
+    return pack(
+        [
+            item.shard,
+            [getattr(header, name) for name in _SENT],
+            marker and [getattr(marker, name) for name in Marker.__slots__],
+            [packed(array) for array in arrays],
+            {name: packed(column) for name, column in item.columns.items()},
+            item.rejected,
+            item.newest,
+        ]
+    )
+
+
+def _unpack(data: bytes) -> ShardClicks:
+    """Return the item; its records are known by their positions alone."""
+    shard, header_values, marker_values, arrays, columns, rejected, newest = unpack(data)
+    header = Header(
+        **dict(zip(_SENT, header_values, strict=True)),
+        marker=Marker(*marker_values) if marker_values else None,
+    )
+    time_ns, high_ns, position = map(unpacked, arrays)
+    return ShardClicks(
+        shard=shard,
+        header=header,
+        time_ns=time_ns,
+        high_ns=high_ns,
+        row=position - header.start,
+        lines=Lines([], header.start, None),
+        columns={name: unpacked(parts) for name, parts in columns.items()},
+        rejected=[Rejection(*values) for values in rejected],
+        newest=[Newest(*values) for values in newest],
+    )
+
+
 def _take(column: Any, index: Ints | slice) -> Any:
     return column.take(index) if isinstance(column, Words) else column[index]
 
 
-def by_visitor(shards: int) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
+def by_visitor(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
     """Return the splitter of a batch by its visitors."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard = stable_hash(clicks.visitor) % np.uint64(shards)
+        shard = stable_hash(clicks.visitor) % np.uint64(cluster.shards)
         columns = {
             "visitor": clicks.visitor,
             "product": clicks.product,
@@ -114,7 +167,7 @@ def by_visitor(shards: int) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]
             "gender": clicks.gender,
             "age": clicks.age,
         }
-        items = list(_split(clicks, shard, shards, np.arange(len(shard)), columns))
+        items = list(_split(clicks, shard, cluster.keys, np.arange(len(shard)), columns))
         items[0][1].rejected = [
             rejection._replace(record=mask(rejection.record)) if clicks.mask_ip else rejection
             for rejection in clicks.rejected
@@ -124,33 +177,37 @@ def by_visitor(shards: int) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]
     return split
 
 
-def by_page(shards: int) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
+def by_page(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
     """Return the splitter of a batch by the page viewed; clicks without one are left out."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = clicks.product_hashes % np.uint64(shards)
+        shard_of_word = clicks.product_hashes % np.uint64(cluster.shards)
         viewed: Ints = np.arange(len(clicks.row))
         if None in clicks.product.words:
             viewed = np.flatnonzero(clicks.product.codes != clicks.product.words.index(None))
         shard = shard_of_word[clicks.product.codes[viewed]] if len(shard_of_word) else np.empty(0, np.uint64)
         columns = {"product": clicks.product, "category": clicks.category, "title": clicks.title}
-        return list(_split(clicks, shard, shards, viewed, columns))
+        return list(_split(clicks, shard, cluster.keys, viewed, columns))
 
     return split
 
 
-def by_age(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-    """Keep what raw data and latest visitors may show of a batch: one item, for the first shard."""
-    none = np.empty(0, np.int64)
-    [(key, item)] = _split(clicks, none, 1, none, {})
-    item.newest = newest_clicks(clicks)
-    return [(key, item)]
+def by_age(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
+    """Return what keeps all that raw data and latest visitors may show of a batch, for the first shard."""
+
+    def keep(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
+        none = np.empty(0, np.int64)
+        [(key, item)] = _split(clicks, none, cluster.keys[:1], none, {})
+        item.newest = newest_clicks(clicks)
+        return [(key, item)]
+
+    return keep
 
 
 def _split(
-    clicks: Clicks, shard: Ints, shards: int, index: Ints, columns: dict[str, Any]
+    clicks: Clicks, shard: Ints, keys: list[str], index: Ints, columns: dict[str, Any]
 ) -> Iterator[tuple[str, ShardClicks]]:
-    """Yield one item for every shard, of the clicks of `index` whose `shard` it is; arrival order is kept."""
+    """Yield one item for every key, of the clicks of `index` whose `shard` it is; arrival order is kept."""
     any_click = len(clicks.time_ns) > 0
     header = Header(
         source=clicks.source,
@@ -165,14 +222,16 @@ def _split(
     )
     # Few shards: their numbers fit the small integers that numpy sorts by radix.
     order = index[np.argsort(shard.astype(np.uint16), kind="stable")]
-    bounds = np.concatenate(([0], np.cumsum(np.bincount(shard.astype(np.int64), minlength=shards)))).tolist()
-    high_ns = np.maximum.accumulate(clicks.time_ns)[order]
+    bounds = np.concatenate(
+        ([0], np.cumsum(np.bincount(shard.astype(np.int64), minlength=len(keys))))
+    ).tolist()
+    high_ns = np.maximum.accumulate(clicks.time_ns)[order] // _BUCKET_NS * _BUCKET_NS
     time_ns, row = clicks.time_ns[order], clicks.row[order]
     columns = {name: _take(column, order) for name, column in columns.items()}
-    for number in range(shards):
+    for number, key in enumerate(keys):
         part = slice(bounds[number], bounds[number + 1])
         yield (
-            f"{number:04d}",
+            key,
             ShardClicks(
                 shard=number,
                 header=header,

@@ -21,6 +21,7 @@ from typing import Any
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
 from flows.failing import fail
+from flows.metrics import SNAPSHOT_SECONDS
 from flows.packing import encode
 from flows.store import (
     VERSION,
@@ -58,7 +59,7 @@ class State:
         self._everywhere: list[str] = []
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
-        self._peeked: dict[int, Header] = {}
+        self._headers: dict[int, Header] = {}
         self._credit = Credit()
         self._log: str | None = None
         self._lock = threading.RLock()
@@ -88,25 +89,26 @@ class State:
         with self._lock:
             if number not in self._open:
                 # First without writing, so that state of no use to this flow stays as it is.
-                self._peek(number)
+                self.header(number)
                 path = shard_path(self.directory, number)
                 self._open[number] = Shard(path, self._format(number), self._credit)
             return self._open[number]
 
-    def position(self, source: str) -> int | None:
-        """Return the smallest position any shard has applied of `source`; None if one has applied nothing.
+    def header(self, number: int) -> Header:
+        """Return what a shard said of itself when this process first looked at it, without opening it.
 
-        As the state was when this process first looked at it. Ends the flow if any is of no use to it.
+        Ends the flow with one line if it is of no use to this flow.
         """
-        applied = [self._peek(number).positions.get(source) for number in range(self.shards)]
-        return None if None in applied else min(position for position in applied if position is not None)
-
-    def _peek(self, number: int) -> Header:
         with self._lock:
-            if number not in self._peeked:
+            if number not in self._headers:
                 path = shard_path(self.directory, number)
-                self._peeked[number] = _checked_header(path, self._format(number))
-            return self._peeked[number]
+                self._headers[number] = _checked_header(path, self._format(number))
+            return self._headers[number]
+
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes of state the open shards have on disk, without what RocksDB adds."""
+        return sum(shard.held_bytes for shard in list(self._open.values()))
 
     def _format(self, number: int) -> dict[str, Any]:
         return {
@@ -193,11 +195,17 @@ class Shard:
         if len(self._epochs[0]) == len(self._operators):
             self._write(self._epochs.pop(0), self._positions.pop(0))
 
+    @property
+    def held_bytes(self) -> int:
+        """How many bytes the parts on disk have."""
+        return sum(sizes.all_bytes for sizes in self._sizes.values())
+
     def close(self) -> None:
         """Let go of the files; nothing is lost without."""
         self._handles.clear()
         self._db.close()
 
+    @SNAPSHOT_SECONDS.time()
     def _write(self, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
         self._epoch += 1
         batch = WriteBatch(raw_mode=True)
@@ -231,6 +239,10 @@ class _Sizes:
     @property
     def first(self) -> bool:
         return self._whole_bytes is None
+
+    @property
+    def all_bytes(self) -> int:
+        return (self._whole_bytes or 0) + self._since_bytes
 
     @property
     def outgrown(self) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from bytewax.dataflow import Stream
 from bytewax.operators import StatefulBatchLogic
 
+from flows import metrics
 from flows.admission import Admission, Directory, GapError
 from flows.failing import fail
 from flows.items import Entry
@@ -92,6 +93,7 @@ class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
         self._shard: Shard | None = None
         self._admission: Admission | None = None
         self._empty: ShardClicks | None = None
+        self._given = False
 
     def _open(self, first: ShardClicks) -> Admission:
         self._shard = shard = self._state.shard(first.shard)
@@ -107,23 +109,30 @@ class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
     def on_batch(self, values: list[ShardClicks]) -> tuple[Iterable[ShardClicks], bool]:
         admission = self._admission or self._open(values[0])
         try:
-            items = [admission.admit(item) for item in values]
+            items = [admitted for item in values for admitted in admission.admit(item)]
         except GapError as error:
             fail(f"{error}: restart the flow; if it happens again, move the state directory away to rebuild")
-        if self._name is not None:
-            for item in items:
-                self._directory.number(item)
-        return items, False
+        return self._give(items), False
 
     def on_eof(self) -> tuple[Iterable[ShardClicks], bool]:
         if self._admission is None or self._empty is None:
             return [], False
-        return [self._admission.last(self._empty, stopped=stop_requested())], False
+        return self._give(self._admission.last(self._empty, stopped=stop_requested())), False
+
+    def _give(self, items: list[ShardClicks]) -> list[ShardClicks]:
+        self._given = self._given or bool(items)
+        if self._name is not None:
+            for item in items:
+                self._directory.number(item)
+                metrics.count(len(item), item.late, [rejection.reason for rejection in item.rejected])
+        return items
 
     def snapshot(self) -> int:
         if self._shard is None or self._admission is None:
             return -1
-        if self._name is not None:
+        # Where all was held the metrics were not called: this epoch leaves the shard as it was.
+        if self._name is not None and self._given:
+            self._given = False
             clock = self._admission.clock
             self._shard.save_position(self._admission.positions, clock.newest_ns, clock.logged_ms)
             self._shard.save(self._name, self._directory.changes)

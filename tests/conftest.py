@@ -13,6 +13,8 @@ from tests.servers import RedisServer
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 pytest.register_assert_rewrite("tests.published")
+# Flows that run in the process of the tests leave its signals alone.
+pytest.MonkeyPatch().setattr("flows.stopping.stop_on_signals", lambda: None)
 
 
 @pytest.fixture(scope="session")

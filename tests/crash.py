@@ -38,7 +38,7 @@ class CrashedFlow:
     """A flow over a log of `records` in `folder`, started as often as wanted; its state and Redis stay.
 
     The state is in `state_in`, by default in `folder`. `arguments` are those of `python -m bytewax.run
-    flows.clicks`. `output` is what the last run printed.
+    flows.clicks`. `output` is what the last run printed, to the file `printed` in the folder.
     """
 
     folder: Path
@@ -46,6 +46,7 @@ class CrashedFlow:
     records: list[bytes]
     shards: int = 4
     arguments: list[str] = field(default_factory=lambda: ["-s", "1"])
+    printed: str = "output"
     output: str = ""
     state_in: Path | None = None
 
@@ -74,9 +75,10 @@ class CrashedFlow:
             "REDIS_URL": self.redis_url,
         }
         process = context.Process(
-            target=faults.run, args=(environment, self.arguments, made_to_fail, str(self.folder / "output"))
+            target=faults.run,
+            args=(environment, self.arguments, made_to_fail, str(self.folder / self.printed)),
         )
-        (self.folder / "output").touch()
+        (self.folder / self.printed).touch()
         process.start()
         return process
 
@@ -90,7 +92,7 @@ class CrashedFlow:
             process.join(1)
             process.kill()
             process.join()
-        self.output = (self.folder / "output").read_text(errors="replace")
+        self.output = (self.folder / self.printed).read_text(errors="replace")
         assert not hung, f"not ended after {timeout_s} s: {self.output}"
         assert process.exitcode is not None
         return process.exitcode

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import faulthandler
 import os
+import re
 import resource
 import runpy
 import signal
@@ -110,6 +111,12 @@ def _shorten_epochs(patch: pytest.MonkeyPatch, epoch_ms: int) -> None:
         cli_main(**options, epoch_interval=timedelta(milliseconds=epoch_ms))
 
     patch.setattr(bytewax._bytewax, "cli_main", run_faster)
+
+
+def troubles(output: str) -> list[str]:
+    """Return the messages in what a flow printed, without those that only inform, and anything else."""
+    lines = (re.sub(r"^\S+Z (INFO|WARNING|ERROR) ", r"\1 ", line) for line in output.splitlines())
+    return [line.removeprefix("WARNING ") for line in lines if not line.startswith("INFO ")]
 
 
 # Named points

@@ -14,13 +14,14 @@ import pytest
 
 from flows import redis_sink, sources
 from flows.admission import Admission, Directory
+from flows.cluster import Opening
 from flows.items import StreamName
 from flows.packing import encode
 from flows.ring import Ring
 from flows.sessions import Sessions
 from flows.slices import Slices
 from flows.split import ShardClicks
-from flows.state import Shard, State
+from flows.state import Shard
 from flows.table import Table
 from flows.totals import Totals
 
@@ -61,28 +62,28 @@ def the_newest_click_is_forgotten(patch: Patch) -> None:
 def the_source_begins_at_the_first_shard(patch: Patch) -> None:
     """Gaps are not noticed either."""
 
-    def position(state: State, source: str) -> int | None:
-        return state._peek(0).positions.get(source)
+    def applied(opening: Opening, source: str) -> int | None:
+        return opening._shards[0].positions.get(source)
 
-    def admit(admission: Admission, item: Any) -> Any:
+    def admit(admission: Admission, item: Any, *, due: bool) -> Any:
         admission.positions[item.header.source] = max(
             item.header.start, admission.positions.get(item.header.source, 0)
         )
-        return admit_as_is(admission, item)
+        return admit_as_is(admission, item, due=due)
 
-    admit_as_is = Admission.admit
-    patch.setattr(State, "position", position)
-    patch.setattr(Admission, "admit", admit)
+    admit_as_is = Admission._admit
+    patch.setattr(Opening, "applied", applied)
+    patch.setattr(Admission, "_admit", admit)
 
 
 def the_source_begins_a_batch_late(patch: Patch) -> None:
-    position = State.position
+    applied = Opening.applied
 
-    def late(state: State, source: str) -> int | None:
-        applied = position(state, source)
-        return applied and applied + sources.BLOCK_BYTES
+    def late(opening: Opening, source: str) -> int | None:
+        position = applied(opening, source)
+        return position and position + sources.BLOCK_BYTES
 
-    patch.setattr(State, "position", late)
+    patch.setattr(Opening, "applied", late)
 
 
 def _write(

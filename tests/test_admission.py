@@ -8,7 +8,7 @@ import pytest
 from flows.admission import Admission, Directory, GapError, covered_from_s
 from flows.columns import Lines
 from flows.items import Marker
-from flows.split import Header, ShardClicks
+from flows.split import Beat, Header, ShardClicks
 
 HOUR_S = 3600
 NOON_S = 1_709_208_000
@@ -47,8 +47,14 @@ def item(
     )
 
 
-def as_of(admitted: ShardClicks) -> int | None:
-    return None if admitted.beat is None else admitted.beat.as_of_s
+def beat_of(admitted: list[ShardClicks]) -> Beat | None:
+    [item] = admitted
+    return item.beat
+
+
+def as_of(admitted: list[ShardClicks]) -> int | None:
+    beat = beat_of(admitted)
+    return None if beat is None else beat.as_of_s
 
 
 def admission() -> Admission:
@@ -76,31 +82,31 @@ def test_after_a_restart_windows_have_drained_by_the_time_that_passed() -> None:
 
 def test_a_finite_source_never_drains_and_says_that_it_has_ended() -> None:
     gate = admission()
-    gate.admit(item(NOON_S))
-    last = gate.last(item(), stopped=False).beat
+    gate.admit(item(NOON_S, marker=Marker(1)))
+    last = beat_of(gate.last(item(), stopped=False))
     assert last is not None
     assert (last.as_of_s, last.ended) == (NOON_S + 1, True)
-    stopped = gate.last(item(), stopped=True).beat
+    stopped = beat_of(gate.last(item(), stopped=True))
     assert stopped is not None
     assert not stopped.ended
 
 
 def test_as_of_never_goes_back() -> None:
     gate = admission()
-    gate.admit(item(NOON_S, read_ms=0, logged_ms=0))
-    assert as_of(gate.admit(item(start=1, marker=Marker(1, 10_000)))) == NOON_S + 11
-    slow = item(NOON_S + 3, start=1, marker=Marker(2, 11_000), read_ms=11_000, logged_ms=11_000)
+    gate.admit(item(NOON_S, read_ms=1_000, logged_ms=1_000))
+    assert as_of(gate.admit(item(start=1, marker=Marker(1, 11_000)))) == NOON_S + 11
+    slow = item(NOON_S + 3, start=1, marker=Marker(2, 12_000), read_ms=12_000, logged_ms=12_000)
     assert as_of(gate.admit(slow)) == NOON_S + 11
 
 
 def test_a_beat_waits_for_every_partition_and_knows_the_lag_only_if_all_do() -> None:
     gate = admission()
-    assert gate.admit(item(NOON_S, source="a", parts=2, marker=Marker(4, 0, 10))).beat is None
-    beat = gate.admit(item(NOON_S, source="b", parts=2, marker=Marker(5, 0, 5))).beat
+    assert beat_of(gate.admit(item(NOON_S, source="a", parts=2, marker=Marker(4, 0, 10)))) is None
+    beat = beat_of(gate.admit(item(NOON_S, source="b", parts=2, marker=Marker(5, 0, 5))))
     assert beat is not None
     assert (beat.level, beat.lag, beat.positions) == (4, 15, {"a": 1, "b": 1})
-    assert gate.admit(item(source="b", start=1, parts=2, marker=Marker(6, 0, None))).beat is None
-    beat = gate.admit(item(source="a", start=1, parts=2, marker=Marker(6, 0, 1))).beat
+    assert beat_of(gate.admit(item(source="b", start=1, parts=2, marker=Marker(6, 0, None)))) is None
+    beat = beat_of(gate.admit(item(source="a", start=1, parts=2, marker=Marker(6, 0, 1))))
     assert beat is not None
     assert beat.lag is None
 
@@ -108,7 +114,7 @@ def test_a_beat_waits_for_every_partition_and_knows_the_lag_only_if_all_do() -> 
 @pytest.mark.parametrize(("applied", "kept"), [(0, 4), (1, 3), (3, 1), (4, 0), (9, 0)])
 def test_what_was_applied_is_skipped(applied: int, kept: int) -> None:
     gate = Admission({"log": applied}, None, None)
-    admitted = gate.admit(item(*range(NOON_S, NOON_S + 4)))
+    [admitted] = gate.admit(item(*range(NOON_S, NOON_S + 4)))
     assert admitted.time_ns.tolist() == [second * 10**9 for second in range(NOON_S + 4 - kept, NOON_S + 4)]
     assert gate.positions == {"log": max(applied, 4)}
 
@@ -122,7 +128,7 @@ def test_a_gap_stops() -> None:
 def test_a_click_is_late_when_no_window_covers_it_at_its_arrival(seconds_before: int) -> None:
     edge_s = covered_from_s(NOON_S)
     assert edge_s == NOON_S - 8 * HOUR_S
-    admitted = admission().admit(item(edge_s - 1, NOON_S, edge_s - seconds_before, NOON_S + 1))
+    [admitted] = admission().admit(item(edge_s - 1, NOON_S, edge_s - seconds_before, NOON_S + 1))
     assert (admitted.late, len(admitted)) == (seconds_before, 4 - seconds_before)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flows.cluster import Cluster
 from flows.columns import Clicks, Words, stable_hash
 from flows.decode import decode
 from flows.items import Batch
@@ -513,12 +514,12 @@ def test_nothing_of_an_address_is_left_in_rejected_heads(address: str) -> None:
     shapes += [logs.record_of(logs.table_of(random.Random(1), [{**click, "userId": 5}]))]
     clicks = decode(as_list(shapes), mask_ip=True)
     assert len(clicks.rejected) == len(shapes)
-    for shard in (item for _, item in by_visitor(3)(clicks)):
+    for shard in (item for _, item in by_visitor(Cluster(3))(clicks)):
         for rejection in shard.rejected:
             shown = rejection.record.decode(errors="replace").replace("\0", "")
             assert not re.search("177|bbbb|cccc", shown), shown
             assert len(rejection.record) <= KEPT_BYTES
-    assert len(by_visitor(3)(clicks)[0][1].rejected) == len(shapes)
+    assert len(by_visitor(Cluster(3))(clicks)[0][1].rejected) == len(shapes)
 
 
 def test_masking_leaves_the_rest_as_it_was() -> None:
@@ -534,7 +535,7 @@ def test_masking_never_fails() -> None:
     for name, (record, outcome) in FORMS.items():
         clicks = decode(as_list([record]), mask_ip=True)
         assert b"192.0.2.7" not in b"".join(click.record for click in newest_clicks(clicks)), name
-        assert b"192.0.2.7" not in by_visitor(1)(clicks)[0][1].rejected.__repr__().encode(), name
+        assert b"192.0.2.7" not in by_visitor(Cluster(1))(clicks)[0][1].rejected.__repr__().encode(), name
         assert len(clicks.row) == of_record(outcome)[0]
 
 
@@ -547,7 +548,8 @@ def many(seed: int = 1, count: int = 3000) -> Clicks:
 
 
 def click_rows(clicks: Clicks) -> list[tuple[Any, ...]]:
-    high = np.maximum.accumulate(clicks.time_ns).tolist()
+    half_hour = 1800 * 10**9
+    high = (np.maximum.accumulate(clicks.time_ns) // half_hour * half_hour).tolist()
     columns = (clicks.product, clicks.category, clicks.title, clicks.device, clicks.gender)
     ages = [None if age != age else age for age in clicks.age.tolist()]
     rows = zip(
@@ -572,7 +574,7 @@ def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
     for row, hashed in zip(rows, stable_hash(clicks.visitor).tolist(), strict=True):
         # Without the title, which only pages need.
         of_shard.setdefault(hashed % shards, []).append((*row[:6], *row[7:]))
-    items = by_visitor(shards)(clicks)
+    items = by_visitor(Cluster(shards))(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
         product, category = words(item.columns["product"]), words(item.columns["category"])
@@ -605,7 +607,7 @@ def test_every_view_lands_in_the_one_shard_of_its_product(shards: int) -> None:
     assert 0 < len(rows) < len(clicks.row)
     assert any(row[4] == "" for row in rows)
     shard_of = {row[4]: int(stable_hash(np.array([row[4]], object))[0]) % shards for row in rows}
-    items = by_page(shards)(clicks)
+    items = by_page(Cluster(shards))(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
         columns = [words(item.columns[name]) for name in ("product", "category", "title")]
@@ -633,25 +635,25 @@ def test_the_shard_of_a_name_is_the_same_for_ever() -> None:
     assert [number % 16 for number in HASHES.values()] == [15, 0, 0, 13, 7, 0, 4, 6]
     for name, number in HASHES.items():
         clicks = decode(as_list([bad_input.but(userId=name or "-", productId=name)]))
-        by_shard = [len(item) for _, item in by_page(16)(clicks)]
+        by_shard = [len(item) for _, item in by_page(Cluster(16))(clicks)]
         assert by_shard.index(1) == number % 16
         if name:
-            assert [len(item) for _, item in by_visitor(16)(clicks)].index(1) == number % 16
+            assert [len(item) for _, item in by_visitor(Cluster(16))(clicks)].index(1) == number % 16
 
 
 def test_a_batch_without_clicks_reaches_every_shard() -> None:
     clicks = decode(as_list([b"x"]))
-    for items in by_visitor(3)(clicks), by_page(3)(clicks):
+    for items in by_visitor(Cluster(3))(clicks), by_page(Cluster(3))(clicks):
         assert [(len(item), item.header.newest_ns) for _, item in items] == [(0, None)] * 3
         assert [(item.header.start, item.header.end) for _, item in items] == [(START, START + 1)] * 3
-    [(key, item)] = by_age(clicks)
+    [(key, item)] = by_age(Cluster(3))(clicks)
     assert (key, len(item), item.newest) == ("0000", 0, [])
 
 
 def test_clicks_without_products_view_no_page() -> None:
     clicks = decode(as_list([bad_input.without("productId"), bad_input.but(productId=None)]))
-    assert [len(item) for _, item in by_page(2)(clicks)] == [0, 0]
-    assert sum(len(item) for _, item in by_visitor(2)(clicks)) == 2
+    assert [len(item) for _, item in by_page(Cluster(2))(clicks)] == [0, 0]
+    assert sum(len(item) for _, item in by_visitor(Cluster(2))(clicks)) == 2
 
 
 # The newest clicks

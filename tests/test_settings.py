@@ -18,6 +18,8 @@ READS = [
     ({}, "shards", 16),
     ({}, "publish_every_ms", 1000),
     ({}, "mask_ip", False),
+    ({}, "log_format", "text"),
+    ({"CLICKS_LOG_FORMAT": "json"}, "log_format", "json"),
     ({}, "kafka", {}),
     ({"CLICKS_SOURCE": "kafka:a:9092,b:9092/clicks"}, "source", "kafka:a:9092,b:9092/clicks"),
     ({"CLICKS_SOURCE": "file:/var/log/clicks"}, "source", "file:/var/log/clicks"),
@@ -66,6 +68,7 @@ REFUSES = [
         "2h",
         "CLICKS_PUBLISH_EVERY is '2h': set it to a duration from 0.1s to 1h, such as 1s",
     ),
+    ("CLICKS_LOG_FORMAT", "xml", "CLICKS_LOG_FORMAT is 'xml': set it to text or json"),
     ("CLICKS_MASK_IP", "yes", "CLICKS_MASK_IP is 'yes': set it to 0 or 1"),
     (
         "CLICKS_OFFERS_TOPIC",

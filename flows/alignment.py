@@ -1,0 +1,56 @@
+"""Alignment: a beat cuts every partition of the source at a marker, whatever the order of arrival.
+
+Several processes read, and each shard gets their batches in an order of its own. What comes from a partition
+behind the marker of a beat is held until the markers of all partitions have come: so all shards report on the
+same clicks. With one partition nothing is ever held.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Iterator
+
+from flows.split import ShardClicks
+
+
+class Alignment:
+    """Puts one shard's items into the order in which they are to be applied.
+
+    The first partition by name sets the pace: a beat is due at each of its markers, and at the first marker
+    of every other partition that has this number or a higher one.
+    """
+
+    def __init__(self) -> None:
+        self._waits_at: dict[str, int] = {}
+        self._held: dict[str, deque[ShardClicks]] = defaultdict(deque)
+
+    def take(self, item: ShardClicks) -> Iterator[tuple[ShardClicks, bool]]:
+        """Yield the items to be applied now that `item` is here, and whether a beat is due behind each."""
+        self._held[item.header.source].append(item)
+        ready = [item.header.source]
+        while ready:
+            source = ready.pop()
+            held = self._held[source]
+            if not held or source in self._waits_at:
+                continue
+            ready.append(source)
+            item = held.popleft()
+            if item.header.marker is None:
+                yield item, False
+                continue
+            self._waits_at[source] = item.header.marker.number
+            behind = self._behind() if len(self._waits_at) == item.header.parts else []
+            yield item, len(behind) == item.header.parts
+            for name in behind:
+                del self._waits_at[name]
+            ready += behind
+
+    def _behind(self) -> list[str]:
+        """Return the partitions that may go on: those not as far as the first one, else all of them."""
+        number = self._waits_at[min(self._waits_at)]
+        behind = [name for name, at in self._waits_at.items() if at < number]
+        return behind or list(self._waits_at)
+
+    def rest(self) -> list[ShardClicks]:
+        """Return what is held, for when nothing more will come."""
+        return [item for held in self._held.values() for item in held]

@@ -1,0 +1,115 @@
+"""What Prometheus sees of this process: `/metrics` of Bytewax's web server serves it beside Bytewax's own.
+
+Counters and histograms are of what this process has done since its start, so their rates add up over a
+cluster; after a crash what is replayed counts again. Gauges of the board are of the newest one in Redis, and
+only the process that wrote it has them.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from flows import __version__
+
+BEHIND_AFTER_MS = 60_000
+
+log = logging.getLogger("clicks.board")
+disable_created_metrics()  # type: ignore[no-untyped-call]
+
+_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+ACCEPTED = Counter("clicks_accepted", "Clicks taken into the metrics by this process")
+LATE = Counter("clicks_late", "Clicks that no window covers any more, met by this process")
+REJECTED = Counter("clicks_rejected", "Records that are no click, met by this process", ["reason"])
+SNAPSHOT_SECONDS = Histogram(
+    "clicks_snapshot_seconds", "Time to write a shard's changes of an epoch to disk", buckets=_BUCKETS_S
+)
+STATE_BYTES = Gauge("clicks_state_bytes", "State that the shards of this process hold on disk")
+BOARDS_WRITTEN = Counter("clicks_boards_written", "Boards that this process wrote to Redis")
+REDIS_WRITE_SECONDS = Histogram(
+    "clicks_redis_write_seconds", "Time to write a board to Redis", buckets=_BUCKETS_S
+)
+REDIS_FAILURES = Counter("clicks_redis_failures", "Attempts to write to Redis that failed")
+Gauge("clicks_build_info", "The version that runs; always 1", ["version"]).labels(__version__).set(1)
+
+# Of a board's summary: key, name, meaning, how many of the key's units make one of the name's.
+_GAUGES = [
+    (
+        "published_at",
+        "clicks_board_published_timestamp_seconds",
+        "When the board was written, since 1970",
+        1000,
+    ),
+    ("as_of", "clicks_board_as_of_timestamp_seconds", "The end of the board's windows, since 1970", 1000),
+    ("publish_every_ms", "clicks_board_interval_seconds", "How often a board is due", 1000),
+    ("clicks_total", "clicks_board_accepted_clicks", "Clicks since the state began", 1),
+    ("late_total", "clicks_board_late_clicks", "Late clicks since the state began", 1),
+    ("entries_dropped_total", "clicks_board_dropped_entries", "Stream entries given up without Redis", 1),
+    ("lag", "clicks_source_lag_records", "Records not read yet, where the source knows", 1),
+]
+
+
+def count(accepted: int, late: int, rejected: Iterable[str]) -> None:
+    """Count clicks, and the reasons of rejected records."""
+    ACCEPTED.inc(accepted)
+    LATE.inc(late)
+    for reason in rejected:
+        REJECTED.labels(reason).inc()
+
+
+@contextmanager
+def writing_board(summary: dict[str, Any]) -> Iterator[None]:
+    """Measure the writing of a board with this `summary`, and show it unless that raises."""
+    began_s = time.monotonic()
+    yield
+    REDIS_WRITE_SECONDS.observe(time.monotonic() - began_s)
+    BOARDS_WRITTEN.inc()
+    BOARD.written(summary)
+
+
+class NewestBoard(Collector):
+    """The newest board in Redis; nothing while this process has written none."""
+
+    def __init__(self) -> None:
+        self._summary: dict[str, Any] | None = None
+        self._behind = True
+
+    def written(self, summary: dict[str, Any]) -> None:
+        """Take in a board's summary; says when boards have caught up with the wall clock, or fall behind."""
+        self._summary = summary
+        behind_ms = summary["published_at"] - summary["as_of"]
+        behind, was_behind = behind_ms > BEHIND_AFTER_MS, self._behind
+        self._behind = behind
+        fields = {name: summary.get(name) for name in ("as_of", "clicks_total", "lag")}
+        if summary.get("ended"):
+            log.info("the whole log is read: %s clicks", f"{summary['clicks_total']:,}", extra=fields)
+        elif was_behind and not behind:
+            log.info("caught up: the board is as of %.1f s ago", behind_ms / 1000, extra=fields)
+        elif behind and not was_behind:
+            log.warning("fallen behind: the board is as of %.0f s ago", behind_ms / 1000, extra=fields)
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Yield the gauges."""
+        summary = self._summary
+        if summary is None:
+            return
+        for key, name, text, units in _GAUGES:
+            if summary.get(key) is not None:
+                yield GaugeMetricFamily(name, text, summary[key] / units)
+        rejected = GaugeMetricFamily(
+            "clicks_board_rejected_records", "Rejected records since the state began", labels=["reason"]
+        )
+        for reason, count in summary["rejected"].items():
+            rejected.add_metric([reason], count)
+        yield rejected
+
+
+BOARD = NewestBoard()
+REGISTRY.register(BOARD)

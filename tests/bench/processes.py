@@ -1,0 +1,182 @@
+"""How much faster several processes read a Kafka topic than one, and what crosses between them.
+
+Fills a topic of a broker (tansu) of its own with clicks of the built-in shop, then lets one and more
+processes read all of it in turn, each time with new state: `python -m tests.bench.processes`. What they take
+for an empty topic is subtracted. Wall clocks tell what this machine does, broker included; CPU of the busiest
+process tells what machines of their own would do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+from zlib import crc32
+
+from confluent_kafka import Producer
+
+from flows.cluster import Cluster
+from flows.decode import decode
+from flows.items import Batch
+from flows.shop import Shop
+from flows.split import by_age, by_page, by_visitor
+from tests.brokers import Broker
+from tests.servers import RedisServer, free_port, wait_until
+
+HOURS = 9.5
+PARTS = 4
+TOPIC, EMPTY = "clicks", "empty"
+BATCH = 10_000
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def shop(clicks: int, visitors: int) -> list[tuple[int, bytes]]:
+    """Return about so many clicks of the last HOURS hours, with the partition of their visitor."""
+    source = Shop(rate=2.5 * clicks / (HOURS * 3600), visitors=2 * visitors)
+    end_s = int(time.time()) - 60
+    records = [r for second in range(end_s - int(HOURS * 3600), end_s) for r in source.second(second)]
+    visitors_of = (record.partition(b'"userId"')[2][:44] for record in records[-clicks:])
+    return [
+        (crc32(name) % PARTS, record) for name, record in zip(visitors_of, records[-clicks:], strict=True)
+    ]
+
+
+def fill(producer: Producer, records: list[tuple[int, bytes]]) -> dict[str, int]:
+    """Write the records; returns the positions behind them."""
+    for part, record in records:
+        while True:
+            try:
+                producer.produce(TOPIC, record, partition=part)
+                break
+            except BufferError:
+                producer.poll(0.1)
+    while producer.flush(10):
+        pass
+    ends = [0] * PARTS
+    for part, _ in records:
+        ends[part] += 1
+    return {f"{TOPIC}/{part}": end for part, end in enumerate(ends)}
+
+
+def read_all(processes: int, broker: Broker, ends: dict[str, int]) -> tuple[float, list[float]]:
+    """Let so many processes read a topic; returns seconds from start to last board, and CPU of each."""
+    addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
+    topic = next(iter(ends)).rpartition("/")[0]
+    with tempfile.TemporaryDirectory() as folder, RedisServer() as server, server.client() as client:
+        environment = os.environ | {
+            "CLICKS_SOURCE": f"kafka:{broker.address}/{topic}",
+            "CLICKS_STATE_DIR": f"{folder}/state",
+            "KAFKA_GROUP_ID": Path(folder).name,
+            "REDIS_URL": server.url,
+        }
+        command = [sys.executable, "-m", "bytewax.run", "flows.clicks"]
+        where = [["-i", str(n), "-a", addresses] if processes > 1 else [] for n in range(processes)]
+        began_s = time.perf_counter()
+        running = [subprocess.Popen([*command, *arguments], env=environment) for arguments in where]
+        try:
+            wait_until(
+                lambda: json.loads(str(client.get("board") or "{}")).get("positions") == ends,
+                "all is read",
+                600,
+            )
+            return time.perf_counter() - began_s, [_cpu_s(process.pid) for process in running]
+        finally:
+            for process in running:
+                process.kill()
+                process.wait()
+
+
+def measure(processes: int, broker: Broker, ends: dict[str, int]) -> dict[str, float]:
+    """Return clicks per second, and CPU per click of all processes and of the busiest."""
+    idle_s, idle_cpu_s = read_all(processes, broker, {f"{EMPTY}/{part}": 0 for part in range(PARTS)})
+    wall_s, cpu_s = read_all(processes, broker, ends)
+    clicks = sum(ends.values())
+    used_us = [(busy - idle) / clicks * 1e6 for busy, idle in zip(cpu_s, idle_cpu_s, strict=True)]
+    return {"rate": clicks / (wall_s - idle_s), "all_us": sum(used_us), "most_us": max(used_us)}
+
+
+def _cpu_s(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def crossing(records: list[bytes], workers: int) -> dict[str, float]:
+    """Return the bytes and the CPU per click of what leaves a worker of `workers` for others."""
+    cluster = Cluster(16)
+    cluster.join(0, workers)
+    splits = by_visitor(cluster), by_page(cluster), by_age(cluster)
+    size = 0
+    cpu_s = [0.0, 0.0]
+    for start in range(0, len(records), BATCH):
+        batch = records[start : start + BATCH]
+        clicks = decode(Batch("log", start, start + len(batch), batch, time.time_ns() // 10**6))
+        items = [item for split in splits for _, item in split(clicks) if item.shard % workers]
+        began_s = time.process_time()
+        # Twice, as Bytewax does.
+        pickles = [[pickle.dumps(item, 4) for item in items] for _ in range(2)][1]
+        cpu_s[0] += time.process_time() - began_s
+        began_s = time.process_time()
+        for data in pickles:
+            pickle.loads(data)
+        cpu_s[1] += time.process_time() - began_s
+        size += sum(map(len, pickles))
+    pack_us, unpack_us = (cpu / len(records) * 1e6 for cpu in cpu_s)
+    return {"bytes": size / len(records), "pack_us": pack_us, "unpack_us": unpack_us}
+
+
+def main() -> None:
+    """Measure each number of processes `--runs` times in turn and print tables of medians."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.processes")
+    parser.add_argument("--clicks", type=int, default=1_000_000)
+    parser.add_argument("--visitors", type=int, default=200_000)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    records = shop(options.clicks, options.visitors)
+    print(
+        "| workers | bytes a click that cross | us a click to pack | to unpack |\n| --- | --- | --- | --- |"
+    )
+    for workers in (2, 4):
+        crossed = crossing([record for _, record in records[: 20 * BATCH]], workers)
+        print(
+            f"| {workers} | {crossed['bytes']:.0f} | {crossed['pack_us']:.2f} | {crossed['unpack_us']:.2f} |"
+        )
+    runs: dict[int, list[dict[str, float]]] = {processes: [] for processes in options.processes}
+    with Broker() as broker:
+        broker.create(TOPIC, PARTS)
+        broker.create(EMPTY, PARTS)
+        ends = fill(broker.producer(), records)
+        del records
+        for _ in range(options.runs):
+            for processes, results in runs.items():
+                results.append(measure(processes, broker, ends))
+    print_table(runs)
+
+
+def print_table(runs: dict[int, list[dict[str, float]]]) -> None:
+    """Print medians, and the ratios to the first row run by run."""
+    print("\n| processes | clicks/s | CPU us a click | of the busiest process | speed-up | by CPU |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    first = next(iter(runs.values()))
+    for processes, results in runs.items():
+        medians: list[Any] = [
+            statistics.median(run[name] for run in results) for name in ("rate", "all_us", "most_us")
+        ]
+        pairs = list(zip(results, first, strict=True))
+        faster = statistics.median(run["rate"] / one["rate"] for run, one in pairs)
+        by_cpu = statistics.median(one["most_us"] / run["most_us"] for run, one in pairs)
+        print(
+            "| {} | {:,.0f} | {:.2f} | {:.2f} |".format(processes, *medians), f"{faster:.2f} | {by_cpu:.2f} |"
+        )
+
+
+if __name__ == "__main__":
+    main()

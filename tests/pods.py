@@ -1,0 +1,180 @@
+"""The flow as the pods of a StatefulSet: a process each, with the environment that pods get.
+
+Whatever ends is started again, one by one, as Kubernetes does; a change of their number stops all first.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import redis
+
+from tests import faults
+from tests.faults import Faults
+from tests.oracle import recompute
+from tests.published import assert_same, published
+from tests.servers import free_port, wait_until
+
+NAME = "clicks"
+FAULTS = Faults(pause_s=0.0, epoch_ms=100)
+RESTART_S = 0.2
+
+
+class Pods:
+    """Pods of the flow over `source`; each keeps its state on a disk of its own, or all on one (`shared`)."""
+
+    def __init__(
+        self, folder: Path, source: str, redis_url: str, *, shared: bool, environment: dict[str, str]
+    ) -> None:
+        self.folder, self.shared = folder, shared
+        self.redis = redis.Redis.from_url(redis_url)
+        self.restarts = 0
+        self._environment = {"CLICKS_SOURCE": source, "REDIS_URL": redis_url, "CLICKS_PUBLISH_EVERY": "0.2s"}
+        self._environment |= environment
+        self._pods: list[BaseProcess] = []
+        self._scaled = self._replicas = self._workers = 0
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(["tests.faults", "confluent_kafka"])
+        self._lock = threading.Lock()
+        self._closed = threading.Event()
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+        self._keeper.start()
+
+    def scale(self, replicas: int, workers: int = 1) -> None:
+        """Stop all pods (SIGTERM) and start `replicas` of them, with `workers` each."""
+        with self._lock:
+            self._stop(signal.SIGTERM)
+            hosts = [f"127.0.0.1:{free_port()}\n" for _ in range(replicas)]
+            (self.folder / "hostfile.txt").write_text("".join(hosts))
+            self._scaled, self._replicas, self._workers = self._scaled + 1, replicas, workers
+            self._pods = [self._start(number) for number in range(replicas)]
+
+    def kill(self, number: int) -> None:
+        """Kill a pod (SIGKILL)."""
+        with self._lock:
+            pid = self._pods[number].pid
+            assert pid is not None
+            os.kill(pid, signal.SIGKILL)
+
+    @property
+    def output(self) -> str:
+        """What all pods have printed since they were last scaled, one after the other."""
+        paths = sorted(self.folder.glob(f"output-{self._scaled}-*"))
+        return "".join(path.read_text(errors="replace") for path in paths)
+
+    def state(self, number: int) -> Path:
+        """Where a pod keeps its state."""
+        return self.folder / ("state" if self.shared else f"state-{number}")
+
+    def board(self) -> dict[str, Any]:
+        """Return the newest board, {} before any."""
+        value: Any = self.redis.get("board")
+        return json.loads(value) if value else {}
+
+    def progress(self) -> int:
+        """Return how many records the newest board has read."""
+        return sum(self.board().get("positions", {}).values())
+
+    def wait_for(self, positions: dict[str, int], timeout_s: float = 60) -> None:
+        """Wait until a board is published that has read up to `positions`."""
+        wait_until(lambda: self.board().get("positions") == positions, f"board at {positions}", timeout_s)
+
+    def assert_exact(self, records: list[tuple[int, bytes]]) -> None:
+        """Compare all of Redis with the oracle, once entries have come after the board."""
+        deadline_s = time.monotonic() + 15
+        while True:
+            found = published(self.redis)
+            expected = recompute(records, time.time_ns() // 10**6, found["board"]["as_of"])
+            try:
+                assert_same(found, expected)
+            except AssertionError:
+                if time.monotonic() > deadline_s:
+                    raise
+                time.sleep(0.2)
+            else:
+                return
+
+    def _environment_of(self, number: int) -> dict[str, str]:
+        return self._environment | {
+            "BYTEWAX_PYTHON_FILE_PATH": "flows.clicks",
+            "BYTEWAX_WORKDIR": "/var/bytewax",
+            "BYTEWAX_WORKERS_PER_PROCESS": str(self._workers),
+            "BYTEWAX_POD_NAME": f"{NAME}-{number}",
+            "BYTEWAX_STATEFULSET_NAME": NAME,
+            "BYTEWAX_REPLICAS": str(self._replicas),
+            "BYTEWAX_HOSTFILE_PATH": str(self.folder / "hostfile.txt"),
+            "BYTEWAX_KEEP_CONTAINER_ALIVE": "no",
+            "BYTEWAX_SNAPSHOT_INTERVAL": "1",
+            "CLICKS_STATE_DIR": str(self.state(number)),
+        }
+
+    def _start(self, number: int) -> BaseProcess:
+        output = str(self.folder / f"output-{self._scaled}-{number}-{self.restarts}")
+        pod = self._context.Process(
+            target=faults.run, args=(self._environment_of(number), [], FAULTS, output)
+        )
+        pod.start()
+        return pod
+
+    def _keep(self) -> None:
+        while not self._closed.wait(RESTART_S):
+            with self._lock:
+                for number, pod in enumerate(self._pods):
+                    if not pod.is_alive():
+                        self.restarts += 1
+                        self._pods[number] = self._start(number)
+
+    def _stop(self, number: signal.Signals) -> None:
+        for pod in self._pods:
+            if pod.is_alive() and pod.pid is not None:
+                os.kill(pod.pid, number)
+        for pod in self._pods:
+            pod.join(10)
+            if pod.is_alive():
+                pod.kill()
+                pod.join()
+        self._pods = []
+
+    def __enter__(self) -> Pods:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._closed.set()
+        self._keeper.join()
+        self._stop(signal.SIGKILL)
+        self.redis.close()
+
+
+def run_to_the_end(folder: Path, source: str, redis_url: str, processes: int, workers: int) -> None:
+    """Run the flow over a finite source by so many processes (`-i`, `-a`, `-w`), with a disk each."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.faults", "confluent_kafka"])
+    addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
+    running = []
+    for number in range(processes):
+        arguments = ["-s", "1", "-w", str(workers)]
+        arguments += ["-i", str(number), "-a", addresses] if processes > 1 else []
+        environment = {
+            "CLICKS_SOURCE": source,
+            "REDIS_URL": redis_url,
+            "CLICKS_STATE_DIR": str(folder / f"state-{number}"),
+        }
+        output = str(folder / f"output-{number}")
+        process = context.Process(target=faults.run, args=(environment, arguments, FAULTS, output))
+        process.start()
+        running.append(process)
+    for number, process in enumerate(running):
+        process.join(60)
+        process.kill()
+        assert process.exitcode == 0, (folder / f"output-{number}").read_text(errors="replace")

@@ -1,0 +1,228 @@
+"""What runs where, what crosses between processes, and beats that cut all partitions alike."""
+
+from __future__ import annotations
+
+import pickle
+from dataclasses import replace
+from itertools import count
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from flows.admission import Admission
+from flows.alignment import Alignment
+from flows.cluster import Cluster, Opening, Told
+from flows.columns import Ints, Words
+from flows.decode import decode
+from flows.items import Batch, Marker
+from flows.routing import key_on, route
+from flows.split import ShardClicks, by_age, by_page, by_visitor
+from flows.store import NOTHING, Header
+from flows.wire import packed, unpacked
+from tests import logs
+from tests.test_admission import NOON_S, item
+
+# Routing
+
+
+def test_the_hash_is_that_of_bytewax() -> None:
+    # Of which worker of three got the keys 0000 to 0015, as Bytewax 0.21.1 ran.
+    workers = [0, 1, 1, 2, 1, 0, 0, 2, 0, 2, 0, 2, 0, 0, 0, 0]
+    assert [route(f"{number:04d}") % 3 for number in range(16)] == workers
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 7, 64])
+def test_shards_are_spread_evenly(workers: int) -> None:
+    cluster = Cluster(128)
+    cluster.join(0, workers)
+    assert [route(key) % workers for key in cluster.keys] == [n % workers for n in range(128)]
+    assert len(set(cluster.keys)) == 128
+    assert sorted(n for worker in range(workers) for n in cluster.shards_of(worker)) == list(range(128))
+    assert route(cluster.board_key) % workers == workers - 1
+    assert key_on("a", 0, 1) == "a"
+
+
+# Where reading begins
+
+
+def header(newest_ns: int | None = None, logged_ms: int | None = None, **positions: int) -> Header:
+    return Header({}, 3, positions, newest_ns, logged_ms)
+
+
+def test_the_source_begins_at_the_least_position_and_is_whole_at_the_largest() -> None:
+    opening = Opening({0: header(5, 70, a=3, b=9), 1: header(5, 80, a=7, b=2)})
+    assert [(opening.applied(name), opening.reach(name)) for name in "abc"] == [(3, 7), (2, 9), (None, 0)]
+    assert opening.newest == (5, 80)
+    assert opening.missing == []
+
+
+def test_a_shard_that_has_nothing_is_missing_unless_all_have_nothing() -> None:
+    opening = Opening({0: header(5, 70, a=3), 1: NOTHING, 2: header(None, None, b=1)})
+    assert (opening.applied("a"), opening.reach("a"), opening.missing) == (None, 3, [1])
+    fresh = Opening({0: NOTHING, 1: NOTHING})
+    assert (fresh.applied("a"), fresh.reach("a"), fresh.missing, fresh.newest) == (None, 0, [], (0, 0))
+
+
+def test_opening_is_known_once_every_worker_has_told(caplog: pytest.LogCaptureFixture) -> None:
+    cluster = Cluster(3)
+    for worker in (0, 1):
+        cluster.join(worker, 2)
+    cluster.learn(Told(0, {0: header(a=1), 2: NOTHING}))
+    cluster.learn(Told(1, {0: header(a=1), 2: NOTHING}))
+    assert cluster.opening is None
+    cluster.learn(Told(1, {1: header(a=2)}))
+    assert cluster.opening is not None
+    assert cluster.opening.missing == [2]
+    cluster.learn(Told(0, {1: header(a=2)}))
+    said = [record.getMessage() for record in caplog.records]
+    assert said == ["no state of shards 2 where they run now: rebuilding them from the source"]
+
+
+def test_another_routing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(message: str) -> None:
+        raise AssertionError(message)
+
+    monkeypatch.setattr("flows.cluster.fail", fail)
+    cluster = Cluster(1)
+    cluster.join(1, 2)
+    with pytest.raises(AssertionError, match="routes keys in another way: install the version in req"):
+        cluster.learn(Told(0, {0: NOTHING}))
+
+
+# Alignment
+
+
+def interleaved(rng: Random, streams: list[list[ShardClicks]]) -> list[ShardClicks]:
+    """Return the items of all streams in some order that keeps each stream's own."""
+    turns = [number for number, stream in enumerate(streams) for _ in stream]
+    rng.shuffle(turns)
+    left = [iter(stream) for stream in streams]
+    return [next(left[turn]) for turn in turns]
+
+
+def stream(rng: Random, source: str, parts: int) -> list[ShardClicks]:
+    """Return items of one click each; markers skip numbers, and stand on some items only."""
+    numbers = count(1)
+    items = []
+    for start in range(60):
+        number = next(numbers) if rng.random() < 0.5 else None
+        if rng.random() < 0.2:
+            next(numbers)
+        marker = None if number is None else Marker(number, 1000 * number, 1)
+        second = NOON_S + start * 40 + rng.randrange(20)
+        items.append(
+            item(second, start=start, source=source, parts=parts, marker=marker, read_ms=number or 0)
+        )
+    return items
+
+
+@pytest.mark.parametrize("parts", [1, 2, 5])
+def test_beats_do_not_depend_on_the_order_of_arrival(parts: int) -> None:
+    rng = Random(parts)
+    streams = [stream(rng, f"log/{number}", parts) for number in range(parts)]
+
+    def run(shard: Random) -> list[tuple[Any, ...]]:
+        gate = Admission({}, None, None)
+        admitted = [each for one in interleaved(shard, streams) for each in gate.admit(replace(one))]
+        admitted += gate.last(item(parts=parts), stopped=True)
+        for number in range(parts):
+            own = [each.header.start for each in admitted if each.header.source == f"log/{number}"]
+            assert own == list(range(60))
+        return [
+            (beat.level, beat.as_of_s, beat.positions) for each in admitted if (beat := each.beat) is not None
+        ]
+
+    beats = run(Random(0))
+    assert len(beats) >= 10
+    assert [beat[0] for beat in beats] == sorted({beat[0] for beat in beats})
+    for seed in range(1, 20):
+        assert run(Random(seed)) == beats
+
+
+def test_nothing_is_held_of_one_partition_or_without_markers() -> None:
+    alone = Alignment()
+    for start in range(3):
+        [(_, due)] = alone.take(item(NOON_S, start=start, marker=Marker(start)))
+        assert due
+    both = Alignment()
+    for name in "abab":
+        assert len(list(both.take(item(NOON_S, source=name, parts=2)))) == 1
+    assert both.rest() == []
+
+
+def test_a_beat_that_is_not_whole_gives_no_board() -> None:
+    gate = Admission({}, None, None)
+    first = Marker(1, 1000, whole=False)
+    assert [each.beat for each in gate.admit(item(NOON_S, marker=first))] == [None]
+    assert [each.beat for each in gate.last(item(), stopped=True)] == [None]
+    [last] = gate.last(item(), stopped=False)
+    assert last.beat is not None
+
+
+def test_shards_agree_although_only_some_had_applied_the_newest_click() -> None:
+    marker = Marker(1, 90_000, newest_ns=NOON_S * 10**9, logged_ms=30_000)
+    ahead = Admission({"log": 7}, NOON_S * 10**9, 30_000)
+    rebuilt = Admission({}, None, None)
+    beats = [gate.admit(item(start=7, marker=marker))[0].beat for gate in (ahead, rebuilt)]
+    assert [beat and beat.as_of_s for beat in beats] == [NOON_S + 61] * 2
+
+
+# What crosses
+
+
+def same(column: Any, other: Any) -> bool:
+    if isinstance(column, Words):
+        return [column.words[code] for code in column.codes] == [other.words[code] for code in other.codes]
+    if column.dtype == object:
+        return bool(column.tolist() == other.tolist())
+    return column.dtype == other.dtype and np.array_equal(column, other, equal_nan=column.dtype == np.float64)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        np.array([], np.int64),
+        np.array([5, 5, 5], np.int64),
+        np.array([-3, 1 << 62, 7], np.int64),
+        np.array([(1 << 64) - 1, 0], np.uint64),
+        np.array([1, 300], np.int32),
+        np.array([35.0, np.nan, 41.0]),
+        np.array([0.1, 1e300, np.inf]),
+        np.array(["a", "é\U0001f6cd", ""], object),
+        Words(np.array([2, 0, 2], np.int32), ["a", "b", None]),
+        Words(np.array([5, 3], np.int32), ["a", "b", "c", None, "e", "f"]),
+        Words(np.array([], np.int32), ["a"]),
+    ],
+)
+def test_a_column_survives(column: Ints | Words) -> None:
+    assert same(column, unpacked(packed(column)))
+
+
+@pytest.mark.parametrize("as_block", [False, True])
+def test_an_item_survives_and_takes_few_bytes(as_block: bool) -> None:
+    records = logs.random_log(4, clicks=3000, large=False)
+    data = b"\n".join(records) if as_block else records
+    batch = Batch("log", 1000, 1000 + len(data), data, 10**12, logged_ms=7, marker=Marker(3, 4, None, 5, 6))
+    batch.read_ms = logs.MIDNIGHT // 10**6
+    clicks = decode(batch)
+    cluster = Cluster(4)
+    for items in by_visitor(cluster)(clicks), by_page(cluster)(clicks), by_age(cluster)(clicks):
+        for _, sent in items:
+            data_sent = pickle.dumps(sent, 4)
+            assert pickle.dumps(sent, 4) == data_sent
+            came = pickle.loads(data_sent)
+            assert (came.shard, came.header) == (sent.shard, sent.header)
+            assert (came.rejected, came.newest) == (sent.rejected, sent.newest)
+            assert came.position.tolist() == sent.position.tolist()
+            assert came.position.tolist() == [came.lines.position(row) for row in came.row.tolist()]
+            assert same(sent.time_ns, came.time_ns)
+            assert same(sent.high_ns, came.high_ns)
+            assert sent.columns.keys() == came.columns.keys()
+            for name, column in sent.columns.items():
+                assert same(column, came.columns[name]), name
+            extra = sum(len(r.record) + 100 for r in sent.rejected) + sum(
+                len(n.record) + 100 for n in sent.newest
+            )
+            assert len(data_sent) < 100 * len(sent) + extra + 1500
