@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 from tests.dashboard.conftest import chromium
 from tests.dashboard.looking import wait_state
 from tests.k8s.manifests import Manifest, named, pod, rendered
-from tests.k8s.pods import Pod, can_run, rendered_pod
+from tests.k8s.sandbox import Pod, can_run, rendered_pod
 from tests.k8s.tools import ROOT
 from tests.servers import RedisServer, free_port, wait_until
 

@@ -2,7 +2,7 @@
 
 Bubblewrap gives it a root of its own, read-only, with nothing in it but what the image would hold: a Python
 with the project's packages at /venv, what the Dockerfile copies at /app, the system's libraries. Python is
-process 1 of a process namespace of its own. Only the network is this machine's: addresses are set to free ports.
+process 1 of a process namespace of its own. The network is this machine's: addresses are set to free ports.
 """
 
 from __future__ import annotations
