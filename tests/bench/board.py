@@ -1,9 +1,9 @@
-"""What ends in one place, however many processes the flow has: `python -m tests.bench.board [SHARDS...]`.
+"""What limits the number of shards and processes: `python -m tests.bench.board [SHARDS...]`.
 
 Runs the flow over a log of the built-in shop and prints for each number of shards, as medians: how many
 reports make a board, how many bytes they are if they cross between processes, the time it takes to put them
-together, and what goes to Redis. Then what one shard more costs for each batch of the source, reports
-included, and what a stream entry costs.
+together, and what goes to Redis. Then what a batch costs each shard, however few clicks it has for it, and
+what a stream entry costs.
 """
 
 from __future__ import annotations
@@ -29,13 +29,22 @@ from tests.bench.throughput import make_log
 from tests.servers import RedisServer
 
 SHARDS = (16, 64, 256, 1024)
-CLICKS, VISITORS = 300_000, 60_000
+CLICKS, VISITORS = 200_000, 40_000
 ENTRIES = 100_000
-BLOCK_BYTES = 1 << 21
+SMALL_BYTES, LARGE_BYTES = 1 << 19, 1 << 23
 
 
-def measure(log: Path, shards: int) -> tuple[list[tuple[int, int, float, int]], float]:
-    """Return of each board reports, their bytes, CPU ms of the making, its bytes; and CPU seconds of all."""
+def run(log: Path, shards: int, publish_every_ms: int) -> float:
+    """Run the flow with new state; returns the CPU seconds it takes."""
+    with tempfile.TemporaryDirectory() as state, RedisServer() as server:
+        flow = build(Settings(f"file:{log}", server.url, Path(state), shards, publish_every_ms))
+        begun_s = time.process_time()
+        run_main(flow)
+        return time.process_time() - begun_s
+
+
+def boards(log: Path, shards: int) -> list[tuple[int, int, float, int]]:
+    """Return of each board: its reports, their bytes, the CPU ms of putting them together, its bytes."""
     made: list[tuple[list[Report], float, Board]] = []
     compose = board.compose
 
@@ -45,21 +54,24 @@ def measure(log: Path, shards: int) -> tuple[list[tuple[int, int, float, int]], 
         made.append((reports, 1000 * (time.thread_time() - begun_s), done))
         return done
 
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        tempfile.TemporaryDirectory() as state,
-        RedisServer() as redis,
-    ):
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(board, "compose", timed)
-        patch.setattr(sources, "BLOCK_BYTES", BLOCK_BYTES)
-        begun_s = time.process_time()
-        run_main(build(Settings(f"file:{log}", redis.url, Path(folder), shards, publish_every_ms=100)))
-        cpu_s = time.process_time() - begun_s
-    boards = [
+        run(log, shards, 100)
+    return [
         (len(reports), sum(len(pickle.dumps(one)) for one in reports), took_ms, len(str(done.values)))
         for reports, took_ms, done in made
     ]
-    return boards, cpu_s
+
+
+def shard_us(log: Path) -> float:
+    """Return the CPU time of a shard for a batch: what the same clicks cost more in smaller batches."""
+    took_s = []
+    for block_bytes in (LARGE_BYTES, SMALL_BYTES):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(sources, "BLOCK_BYTES", block_bytes)
+            took_s.append(run(log, SHARDS[1], 3_600_000))
+    batches = log.stat().st_size * (1 / SMALL_BYTES - 1 / LARGE_BYTES)
+    return (took_s[1] - took_s[0]) / batches / SHARDS[1] * 1e6
 
 
 def entry_us() -> tuple[float, float]:
@@ -82,19 +94,14 @@ def main() -> None:
     """Print the table."""
     print("| shards | reports a board | their KB | making a board, CPU ms | board, KB |")
     print("| ---: | ---: | ---: | ---: | ---: |")
-    cpu_s: dict[int, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
         make_log(log, CLICKS, VISITORS)
-        batches = log.stat().st_size / BLOCK_BYTES
         for shards in map(int, sys.argv[1:] or SHARDS):
-            boards, cpu_s[shards] = measure(log, shards)
-            reports, sent, took_ms, size = (statistics.median(column) for column in zip(*boards, strict=True))
+            columns = zip(*boards(log, shards), strict=True)
+            reports, sent, took_ms, size = (statistics.median(column) for column in columns)
             print(f"| {shards:,} | {reports:,.0f} | {sent / 1e3:,.0f} | {took_ms:.1f} | {size / 1e3:,.0f} |")
-    few, many = min(cpu_s), max(cpu_s)
-    if many > few:
-        shard_us = (cpu_s[many] - cpu_s[few]) / (many - few) / batches * 1e6
-        print(f"\nA shard more costs {shard_us:.0f} CPU us for each batch.")
+        print(f"\nA batch takes {shard_us(log):.0f} CPU us of each shard.")
     print("A stream entry takes {:.1f} CPU us of the process and {:.1f} of Redis.".format(*entry_us()))
 
 

@@ -13,7 +13,7 @@ from tests.k8s.tools import ROOT, needed, run
 Manifest = dict[str, Any]
 
 OVERLAYS = ("overlays/laptop", "overlays/production")
-RENDERED = (*OVERLAYS, "waxctl")
+RENDERED = (*OVERLAYS, "waxctl", "grafana")
 COMPONENT = "app.kubernetes.io/component"
 
 

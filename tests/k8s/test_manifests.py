@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -76,6 +77,12 @@ def test_the_service_monitor_finds_the_flow() -> None:
     (service,) = [found for found in services if wanted <= found["metadata"]["labels"].items()]
     assert service["metadata"]["name"] == "clicks"
     assert endpoint["port"] in [port["name"] for port in service["spec"]["ports"]]
+
+
+def test_grafana_finds_its_dashboard() -> None:
+    (board,) = rendered("grafana")
+    assert board["metadata"]["labels"] == {"grafana_dashboard": "1"}
+    assert json.loads(board["data"]["clicks.json"])["panels"]
 
 
 def test_no_container_has_more_rights_than_it_needs(manifests: tuple[Manifest, ...]) -> None:

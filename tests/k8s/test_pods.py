@@ -92,7 +92,7 @@ def test_a_flow_publishes_answers_probes_saves_and_stops(
     assert os.listdir(tmp_path / "tmp") == ["dataflow.json"]
 
 
-def test_the_processes_of_production_find_each_other(
+def test_the_processes_of_production_find_each_other_and_stop(
     tmp_path: Path, redis_server: RedisServer, secrets: dict[str, dict[str, str]]
 ) -> None:
     manifests = rendered("overlays/production")
@@ -114,6 +114,10 @@ def test_the_processes_of_production_find_each_other(
             for number in range(len(names))
         ]
         wait_board(redis_server, running)
+        for one in running:
+            one.signal(signal.SIGTERM)
+        for one in running:
+            one.wait(pod(flow)["terminationGracePeriodSeconds"])
     shards = [len(list((tmp_path / str(number) / "state").iterdir())) for number in range(len(names))]
     assert all(shards), shards
     assert sum(shards) == 16
