@@ -12,7 +12,7 @@ from tests.k8s.tools import ROOT, needed, run
 
 Manifest = dict[str, Any]
 
-OVERLAYS = ("overlays/laptop", "overlays/production")
+OVERLAYS = ("overlays/laptop", "overlays/production", "overlays/shared")
 RENDERED = (*OVERLAYS, "waxctl", "grafana")
 COMPONENT = "app.kubernetes.io/component"
 

@@ -23,6 +23,9 @@ TAKEN = {
     "env": None,
     "envFromSecrets": None,
 }
+# Those of waxctl's help that the guide uses.
+FLAGS = {"--name", "--namespace", "-n", "--create-namespace", "--processes", "--chart-values-file", "--yes"}
+FLAGS |= {"--image-repository", "--image-tag", "--image-pull-policy"}
 # Where a container of the chart may write: its root is read-only, and it gets no /tmp.
 WRITABLE = "/var/bytewax/"
 
@@ -76,3 +79,11 @@ def test_the_process_port_of_the_charts_pods_is_theirs_alone() -> None:
     assert policy["spec"]["podSelector"] == release
     opened = {port["port"]: rule["from"] for rule in policy["spec"]["ingress"] for port in rule["ports"]}
     assert opened[9999] == [{"podSelector": release}]
+
+
+def test_the_guide_uses_flags_that_waxctl_has() -> None:
+    guide = (ROOT / "k8s" / "README.md").read_text().replace("\\\n", " ")
+    lines = [line.split() for line in guide.splitlines() if line.lstrip().startswith("waxctl")]
+    assert [line[1:3] for line in lines] == [["dataflow", verb] for verb in ("deploy", "ls", "rm")]
+    used = {word.partition("=")[0] for line in lines for word in line if word.startswith("-")}
+    assert used <= FLAGS

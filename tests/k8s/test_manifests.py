@@ -164,13 +164,29 @@ def test_processes_start_and_are_replaced_together(overlay: tuple[Manifest, ...]
     assert flow["updateStrategy"] == {"type": "OnDelete"}
 
 
-def test_state_is_on_a_claim_of_each_pod(overlay: tuple[Manifest, ...]) -> None:
-    flow = named(overlay, "StatefulSet", "clicks")
-    (container,) = pod(flow)["containers"]
+@pytest.mark.parametrize("folder", ["overlays/laptop", "overlays/production"])
+def test_state_is_on_a_claim_of_each_pod(folder: str) -> None:
+    flow = named(rendered(folder), "StatefulSet", "clicks")
     (claim,) = flow["spec"]["volumeClaimTemplates"]
-    places = {mount["mountPath"]: mount["name"] for mount in container["volumeMounts"]}
-    assert places[environment(overlay, container)["CLICKS_STATE_DIR"]] == claim["metadata"]["name"]
     assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert mounted(folder, "CLICKS_STATE_DIR") == claim["metadata"]["name"]
+
+
+def test_state_may_be_on_one_claim_of_all_pods() -> None:
+    manifests = rendered("overlays/shared")
+    flow = named(manifests, "StatefulSet", "clicks")
+    assert "volumeClaimTemplates" not in flow["spec"]
+    name = mounted("overlays/shared", "CLICKS_STATE_DIR")
+    (volume,) = [volume for volume in pod(flow)["volumes"] if volume["name"] == name]
+    claim = named(manifests, "PersistentVolumeClaim", volume["persistentVolumeClaim"]["claimName"])
+    assert claim["spec"]["accessModes"] == ["ReadWriteMany"]
+
+
+def mounted(folder: str, variable: str) -> str:
+    """Return the name of the volume that a variable of the flow leads to."""
+    (container,) = pod(named(rendered(folder), "StatefulSet", "clicks"))["containers"]
+    places = {mount["mountPath"]: str(mount["name"]) for mount in container["volumeMounts"]}
+    return places[environment(rendered(folder), container)[variable]]
 
 
 def test_no_secret_is_written_down(manifests: tuple[Manifest, ...]) -> None:
