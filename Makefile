@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export RUST_BACKTRACE ?= 0
 
-.PHONY: install install-dev browser demo check format test bench
+.PHONY: install install-dev browser tools demo check format test bench
 
 install: $(VENV)/installed
 
@@ -31,6 +31,19 @@ browser:
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends redis-server chromium >/dev/null; }
 
+# What the tests of k8s/ run: a sandbox, the tester of alert rules (of Debian's package only the one program, not the
+# service), and Kustomize, which kubectl has too. Where one cannot be had its tests are skipped.
+tools:
+	@command -v bwrap >/dev/null || ! command -v apt-get >/dev/null || { \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends bubblewrap >/dev/null; }
+	@command -v promtool >/dev/null || [ -x .cache/bin/promtool ] || ! command -v apt-get >/dev/null || { \
+	  mkdir -p .cache/bin && cd .cache && apt-get download -qq -o APT::Sandbox::User=root prometheus && \
+	  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C bin --strip-components=3 ./usr/bin/promtool; \
+	  rm -f prometheus_*.deb; }
+	@command -v kustomize >/dev/null || command -v kubectl >/dev/null || [ -x .cache/bin/kustomize ] || \
+	  ! command -v go >/dev/null || GOBIN=$(CURDIR)/.cache/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.0
+
 demo: install
 	@$(BIN)/python -m dashboard.demo
 
@@ -43,7 +56,7 @@ format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: check browser
+test: check browser tools
 	$(BIN)/pytest
 
 bench: install-dev browser

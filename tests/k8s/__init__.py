@@ -1,0 +1,1 @@
+"""Tests of what runs the project in a cluster, without one."""
