@@ -31,7 +31,8 @@ from flows.state import State
 from flows.stopping import note_running, request_stop, stop_requested
 from flows.store import Header
 
-_LOOK = timedelta(milliseconds=100)
+# All sources end their epochs together: one that waits keeps the others waiting, and busy.
+LOOK = timedelta(milliseconds=10)
 
 log = logging.getLogger("clicks.cluster")
 
@@ -169,7 +170,7 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
         return [(key_on("worker", to, len(workers)), told._replace(to=to)) for to in workers]
 
     def next_awake(self) -> datetime:
-        return datetime.now(timezone.utc) + _LOOK
+        return datetime.now(timezone.utc) + LOOK
 
 
 class _Learner(StatefulBatchLogic[Told, None, None]):

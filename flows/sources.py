@@ -12,7 +12,7 @@ from pathlib import Path
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from flows.cluster import Cluster, Opening
+from flows.cluster import LOOK, Cluster, Opening
 from flows.failing import fail
 from flows.items import Batch, Marker
 from flows.judging import KEPT_BYTES, MAX_RECORD_BYTES
@@ -110,10 +110,11 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
         return batches
 
     def next_awake(self) -> datetime | None:
-        """Return when there may be more."""
+        """Return when to look again: not later than `LOOK` from now."""
         if self._part is None:
             return datetime.now(timezone.utc) + _MEETING
-        return self._part.next_awake()
+        awake = self._part.next_awake()
+        return awake and min(awake, datetime.now(timezone.utc) + LOOK)
 
     def snapshot(self) -> int | None:
         """Return the position of the next read."""
