@@ -87,6 +87,10 @@ class Cluster:
             self.workers = workers
             self._here.add(worker)
 
+    def leads(self, worker: int) -> bool:
+        """Return whether a worker is the first of its process, which speaks for the others in the end."""
+        return worker == min(self._here)
+
     def shards_of(self, worker: int) -> range:
         """Return the shards that run on a worker."""
         return range(worker, self.shards, self.workers)
@@ -108,7 +112,8 @@ class Cluster:
                 fail("this Bytewax routes keys in another way: install the version in requirements.txt")
             if told.stop:
                 request_stop("another process stops")
-            self.ended = self.ended or told.ended
+            if told.ended:
+                self.ended = True
             self._applied |= told.applied
             if self.opening is None and len(self._applied) == self.shards:
                 opening = Opening(self._applied)
@@ -165,6 +170,8 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
         elif stop_requested() or self._cluster.ended:
             self._over = True
             told = told._replace(ended=self._cluster.ended, stop=stop_requested())
+        elif self._cluster.opening is not None and not self._cluster.leads(self._worker):
+            raise StopIteration
         else:
             return []
         return [(key_on("worker", to, len(workers)), told._replace(to=to)) for to in workers]

@@ -34,24 +34,24 @@ def server() -> Iterator[RedisServer]:
 def test_one_of_two_processes_is_told(told: int, workers: str, tmp_path: Path, redis_url: str) -> None:
     records = logs.random_log(3, clicks=12_000, visitors=120, large=False, broken=0.04)
 
-    def start(pause_s: float) -> list[tuple[CrashedFlow, BaseProcess]]:
+    def start(faults: Faults) -> list[tuple[CrashedFlow, BaseProcess]]:
         addresses = f"127.0.0.1:{free_port()};127.0.0.1:{free_port()}"
         started = []
         for number in (0, 1):
             arguments = ["-s", "1", "-w", workers, "-i", str(number), "-a", addresses]
             flow = CrashedFlow(tmp_path, redis_url, records, 4, arguments, f"output-{number}")
-            started.append((flow, flow.start(Faults(pause_s=pause_s))))
+            started.append((flow, flow.start(faults)))
         return started
 
     # The log is read by the first process, so that the second has no source of its own to end.
-    pair = start(pause_s=0.02)
+    pair = start(Faults(pause_s=0.02))
     await_progress(*pair[told])
     pair[told][1].terminate()
     for number, (flow, process) in enumerate(pair):
         assert flow.end(process) == 0, flow.output
         assert f"{'SIGTERM' if number == told else 'another process stops'}: {STOPS}" in flow.output
     assert 0 < pair[0][0].applied() < pair[0][0].log.stat().st_size, "it was to be stopped before the end"
-    pair = start(pause_s=0.0)
+    pair = start(Faults(1 << 20, pause_s=0.0, epoch_ms=1000))
     for flow, process in pair:
         assert flow.end(process) == 0, flow.output
     pair[0][0].assert_exact()
