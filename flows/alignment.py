@@ -2,7 +2,7 @@
 
 Several processes read, and each shard gets their batches in an order of its own. What comes from a partition
 behind the marker of a beat is held until the markers of all partitions have come: so all shards report on the
-same clicks. With one partition nothing is ever held.
+same clicks. Every partition gives markers, records or not, so little is held; of a single one, nothing.
 """
 
 from __future__ import annotations
@@ -21,11 +21,14 @@ class Alignment:
     """
 
     def __init__(self) -> None:
+        self._parts = 0
         self._waits_at: dict[str, int] = {}
         self._held: dict[str, deque[ShardClicks]] = defaultdict(deque)
 
     def take(self, item: ShardClicks) -> Iterator[tuple[ShardClicks, bool]]:
         """Yield the items to be applied now that `item` is here, and whether a beat is due behind each."""
+        # The most, should the topic be given another partition while the processes start.
+        self._parts = max(self._parts, item.header.parts)
         self._held[item.header.source].append(item)
         ready = [item.header.source]
         while ready:
@@ -39,8 +42,8 @@ class Alignment:
                 yield item, False
                 continue
             self._waits_at[source] = item.header.marker.number
-            behind = self._behind() if len(self._waits_at) == item.header.parts else []
-            yield item, len(behind) == item.header.parts
+            behind = self._behind() if len(self._waits_at) >= self._parts else []
+            yield item, len(behind) >= self._parts
             for name in behind:
                 del self._waits_at[name]
             ready += behind

@@ -25,7 +25,7 @@ from flows.totals import total_values
 from flows.visitors import minute_rows
 from flows.windowed import Report
 
-_KEPT_BEATS = 4
+_KEPT_BEATS = 64
 
 
 def board(

@@ -1,28 +1,34 @@
 """The flow as the pods of a StatefulSet: a process each, with the environment that pods get.
 
 Whatever ends is started again, one by one, as Kubernetes does; a change of their number stops all first.
+`python -m tests.pods --rounds 20 [--seed N]` kills and scales them at any moment, also while they start, for
+longer than the suite: a new topic each round, compared with the oracle at its end.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import multiprocessing
 import os
 import signal
+import tempfile
 import threading
 import time
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from random import Random
 from types import TracebackType
 from typing import Any
 
 import redis
 
 from tests import faults
+from tests.brokers import Broker
 from tests.faults import Faults
 from tests.oracle import recompute
 from tests.published import assert_same, published
-from tests.servers import free_port, wait_until
+from tests.servers import RedisServer, free_port, wait_until
 
 NAME = "clicks"
 FAULTS = Faults(pause_s=0.0, epoch_ms=100)
@@ -59,11 +65,9 @@ class Pods:
             self._pods = [self._start(number) for number in range(replicas)]
 
     def kill(self, number: int) -> None:
-        """Kill a pod (SIGKILL)."""
+        """Kill a pod (SIGKILL); one that has just ended is dead already."""
         with self._lock:
-            pid = self._pods[number].pid
-            assert pid is not None
-            os.kill(pid, signal.SIGKILL)
+            self._pods[number].kill()
 
     @property
     def output(self) -> str:
@@ -178,3 +182,56 @@ def run_to_the_end(folder: Path, source: str, redis_url: str, processes: int, wo
         process.join(60)
         process.kill()
         assert process.exitcode == 0, (folder / f"output-{number}").read_text(errors="replace")
+
+
+def one_round(rng: Random, broker: Broker, topic: str, folder: Path, redis_url: str) -> str:
+    """Kill and scale pods at random while a producer writes; returns what was done."""
+    # Here, since the tests of Kafka hold what makes a log.
+    from tests.test_kafka import clicks, numbered, writing
+
+    count = rng.randrange(1, 5)
+    parts = clicks(rng.choice([1000, 4000]), rng.randrange(10**6), parts=count)
+    broker.create(topic, count)
+    hurry = threading.Event()
+    writer = writing(broker.producer(), topic, parts, 10**4, hurry)
+    environment = {"KAFKA_GROUP_ID": topic, "CLICKS_SHARDS": str(rng.choice([1, 3, 16]))}
+    shared = rng.random() < 0.5
+    disks = "one disk" if shared else "a disk each"
+    done = [f"{count} partitions, {environment['CLICKS_SHARDS']} shards, {disks}"]
+    source = f"kafka:{broker.address}/{topic}"
+    with Pods(folder, source, redis_url, shared=shared, environment=environment) as pods:
+        for _ in range(rng.randrange(2, 5)):
+            replicas, workers = rng.randrange(1, 5), rng.choice([1, 1, 2])
+            pods.scale(replicas, workers)
+            kills = rng.randrange(4)
+            for _ in range(kills):
+                time.sleep(rng.uniform(0, 2))
+                pods.kill(rng.randrange(replicas))
+            done.append(f"{replicas} of {workers} workers, {kills} kills")
+            if rng.random() < 0.5:
+                before = pods.progress()
+                wait_until(lambda: pods.progress() > before, "progress", 90)  # noqa: B023
+        hurry.set()
+        writer.join()
+        pods.wait_for({f"{topic}/{number}": len(part) for number, part in enumerate(parts)}, 90)
+        pods.assert_exact(numbered(parts))
+    return "; ".join(done)
+
+
+def main() -> None:
+    """Do as many rounds as the command line says; raises AssertionError if one is wrong."""
+    parser = argparse.ArgumentParser(prog="python -m tests.pods")
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = Random(options.seed)
+    with Broker() as broker:
+        for number in range(options.rounds):
+            with tempfile.TemporaryDirectory() as folder, RedisServer() as server:
+                begun_s = time.monotonic()
+                done = one_round(rng, broker, f"pods-{number}", Path(folder), server.url)
+                print(f"{number + 1}: exact ({done}; {time.monotonic() - begun_s:.0f} s)", flush=True)
+
+
+if __name__ == "__main__":
+    main()
