@@ -28,7 +28,7 @@ def kill_while_writing(
 ) -> None:
     """Kill `kills` times at random moments, then compare every value with the oracle's."""
     parts = clicks(kills * PER_KILL, rng.randrange(10**6), parts=rng.choice([1, 3]))
-    with Broker("kept") as broker, flow_over(broker, folder, redis_url) as flow:
+    with Broker() as broker, flow_over(broker, folder, redis_url) as flow:
         broker.create(TOPIC, len(parts))
         flow.environment["CLICKS_SHARDS"] = str(shards)
         flow.arguments += ["-w", workers]
