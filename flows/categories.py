@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ class Categories:
     def __init__(self) -> None:
         self._slices = Slices(WINDOW_S)
         self._number: dict[str, int] = {}
+        self._saved = 0
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
@@ -44,11 +46,16 @@ class Categories:
             number[held] = np.arange(len(held))
             self._number = {names[old]: new for new, old in enumerate(held.tolist())}
             self._slices.renumber(number)
-        return {"names": list(self._number), "slices": self._slices.changes(everything=everything)}
+            self._saved = 0
+        new = list(islice(self._number, self._saved, None))
+        self._saved = len(self._number)
+        return {"names": new, "slices": self._slices.changes(everything=everything)}
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in a part of the state."""
-        self._number = {name: number for number, name in enumerate(part["names"])}
+        for name in part["names"]:
+            self._number.setdefault(name, len(self._number))
+        self._saved = len(self._number)
         self._slices.load(part["slices"])
 
 

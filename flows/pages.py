@@ -30,6 +30,7 @@ class Pages:
     def __init__(self) -> None:
         self._slices = Slices(WINDOW_S)
         self._number: dict[tuple[str, str], int] = {}
+        self._names: list[tuple[str, str]] = []
         self._titles: list[str | None] = []
         self._titled_ns: Ints = np.zeros(0, np.int64)
         self._changed: set[int] = set()
@@ -55,7 +56,8 @@ class Pages:
         name = product, UNKNOWN if category is None else category
         number = self._number.get(name)
         if number is None:
-            number = self._number[name] = len(self._titles)
+            number = self._number[name] = len(self._names)
+            self._names.append(name)
             self._titles.append(None)
             self._changed.add(number)
         return number
@@ -81,9 +83,9 @@ class Pages:
         if len(viewed) > TOP:
             border = np.partition(totals[viewed], -TOP)[-TOP]
             viewed = viewed[totals[viewed] >= border]
-        names = list(self._number)
+        names, titles = self._names, self._titles
         numbers = viewed.tolist()
-        return sorted(Page(-int(totals[n]), names[n][0], names[n][1], self._titles[n]) for n in numbers)[:TOP]
+        return sorted(Page(-int(totals[n]), names[n][0], names[n][1], titles[n]) for n in numbers)[:TOP]
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
         """Return what changed, or all; when all, pages without clicks are forgotten first."""
@@ -91,9 +93,8 @@ class Pages:
             self._forget()
         pages = range(len(self._titles)) if everything else sorted(self._changed)
         self._changed = set()
-        names = list(self._number)
         return {
-            "page": [(n, *names[n], self._titles[n], int(self._titled_ns[n])) for n in pages],
+            "page": [(n, *self._names[n], self._titles[n], int(self._titled_ns[n])) for n in pages],
             "slices": self._slices.changes(everything=everything),
         }
 
@@ -102,8 +103,8 @@ class Pages:
         held = np.flatnonzero(totals)
         number = np.zeros(max(len(totals), 1), np.int64)
         number[held] = np.arange(len(held))
-        names = list(self._number)
-        self._number = {names[old]: new for new, old in enumerate(held.tolist())}
+        self._names = [self._names[old] for old in held.tolist()]
+        self._number = {name: number for number, name in enumerate(self._names)}
         self._titles = [self._titles[old] for old in held.tolist()]
         self._titled_ns = self._titled_ns[held]
         self._slices.renumber(number)
@@ -111,12 +112,12 @@ class Pages:
     def load(self, part: dict[str, Any]) -> None:
         """Take in a part of the state."""
         for number, product, category, title, _ in part["page"]:
-            self._number.setdefault((product, category), number)
-            self._titles += [None] * (number + 1 - len(self._titles))
+            self._page(product, category)  # in the order of their numbers
             self._titles[number] = title
         self._titled_ns = grown(self._titled_ns, len(self._titles))
         for number, *_, titled_ns in part["page"]:
             self._titled_ns[number] = titled_ns
+        self._changed = set()
         self._slices.load(part["slices"])
 
 

@@ -225,7 +225,12 @@ def test_any_log_stopped_and_started(
 
 
 def writing(
-    producer: Producer, topic: str, parts: list[list[bytes]], portions: int, hurry: threading.Event
+    producer: Producer,
+    topic: str,
+    parts: list[list[bytes]],
+    portions: int,
+    hurry: threading.Event,
+    pause_s: float = 0.05,
 ) -> threading.Thread:
     """Write the records of each partition in portions, in a thread, with pauses until there is a hurry."""
 
@@ -235,7 +240,7 @@ def writing(
                 portion = slice(len(part) * n // portions, len(part) * (n + 1) // portions)
                 for record in part[portion]:
                     producer.produce(topic, record, partition=number)
-            hurry.wait(0.05)
+            hurry.wait(pause_s)
         while producer.flush(1):
             pass
 

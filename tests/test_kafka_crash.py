@@ -33,7 +33,7 @@ def test_killed_while_a_producer_writes(tmp_path: Path, redis_url: str) -> None:
 @pytest.mark.parametrize("point", COMMIT_POINTS)
 def test_killed_at(point: str, tmp_path: Path, redis_url: str) -> None:
     rng, parts = Random(point), clicks(KILLS_AT_POINT * 1000, parts=2)
-    with Broker("kept") as broker, flow_over(broker, tmp_path, redis_url) as flow:
+    with Broker() as broker, flow_over(broker, tmp_path, redis_url) as flow:
         broker.create(TOPIC, 2)
         hurry = threading.Event()
         writer = writing(broker.producer(), TOPIC, parts, KILLS_AT_POINT * 200, hurry)
@@ -51,7 +51,7 @@ def test_killed_at(point: str, tmp_path: Path, redis_url: str) -> None:
 
 
 def test_broker_restarts_while_redis_is_gone(tmp_path: Path) -> None:
-    rng, parts = Random(2), clicks(RESTARTS * 1000, parts=2)
+    rng, parts = Random(2), clicks(RESTARTS * 800, parts=2)
     with (
         Broker("kept") as broker,
         RedisServer() as server,
@@ -60,7 +60,7 @@ def test_broker_restarts_while_redis_is_gone(tmp_path: Path) -> None:
         broker.create(TOPIC, 2)
         server.kill()
         hurry = threading.Event()
-        writer = writing(broker.producer(), TOPIC, parts, RESTARTS * 200, hurry)
+        writer = writing(broker.producer(), TOPIC, parts, RESTARTS * 40, hurry, 0.5)
         flow.start()
         for end in rng.sample([broker.stop, broker.kill] * RESTARTS, 2 * RESTARTS):
             await_state(flow)

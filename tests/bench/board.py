@@ -27,7 +27,7 @@ from flows.items import Board, Entry
 from flows.redis_sink import RedisSink
 from flows.settings import Settings
 from flows.windowed import Report
-from tests.bench.throughput import make_log
+from tests.bench.log import make_log
 from tests.servers import RedisServer
 
 SHARDS = (16, 64, 256, 1024)
@@ -89,7 +89,7 @@ def entry_us() -> tuple[float, float]:
     with RedisServer() as server:
         sink = RedisSink(Settings(redis_url=server.url), on_written=note).build("redis", 0, 1)
         begun_s = time.process_time()
-        sink.write_batch(list(entries))
+        sink.write_batch([entries])
         assert written.wait(300)
         took_s = time.process_time() - begun_s
         sink.close()
