@@ -186,7 +186,8 @@ class Directory:
 
     def number(self, item: ShardClicks) -> None:
         """Fill in `slot` and `freed` of `item`."""
-        slot = np.fromiter(map(self.slots.__getitem__, item.columns["visitor"]), np.int32, len(item))
+        _, place, visitors = item.columns["visitor"].used()
+        slot = np.fromiter(map(self.slots.__getitem__, visitors), np.int32, len(visitors))[place]
         self.table.reserve(len(self.names))
         np.maximum.at(self.table["newest_s"], slot, item.second.astype(np.uint32))
         self.table.touch(slot)

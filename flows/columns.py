@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -74,6 +75,10 @@ class Words:
     codes: Ints
     words: list[str | None]
 
+    def at(self, row: int) -> str:
+        """Return the word of a row; empty if it has none."""
+        return self.words[self.codes[row]] or ""
+
     def take(self, index: Ints | slice) -> Words:
         """Return the rows of `index`; the dictionary is shared."""
         return Words(self.codes[index], self.words)
@@ -95,7 +100,7 @@ class Encoder(dict[str | None, int]):
         self[word] = number = len(self)
         return number
 
-    def add(self, words: list[str | None]) -> None:
+    def add(self, words: Sequence[str | None]) -> None:
         """Append `words` to the column."""
         self._codes.append(np.fromiter(map(self.__getitem__, words), np.int32, len(words)))
 
@@ -116,7 +121,7 @@ class Rejection(NamedTuple):
 class Clicks:
     """The clicks of one batch in the order of arrival; all columns have one length.
 
-    `time_ns` int64 event time; `visitor` str objects; `row` int32 index into `lines`; `gender` and the
+    `time_ns` int64 event time; `visitor` never None; `row` int32 index into `lines`; `gender` and the
     other words as given (None: missing); `age` float64 (nan: missing). `shown` holds, by click, the plain
     record of those that came column-shaped.
     """
@@ -129,7 +134,7 @@ class Clicks:
     logged_ms: int | None
     marker: Marker | None
     time_ns: Ints
-    visitor: Ints
+    visitor: Words
     row: Ints
     product: Words
     category: Words
@@ -145,11 +150,13 @@ class Clicks:
     @cached_property
     def product_hashes(self) -> Ints:
         """The stable hash of each of `product.words`, uint64; 0 for none."""
-        hashes = stable_hash(np.array([word or "" for word in self.product.words], object))
-        hashes[[word is None for word in self.product.words]] = 0
-        return hashes
+        return stable_hash(self.product.words)
 
 
-def stable_hash(values: Ints) -> Ints:
-    """Hash an object array of str to uint64: SipHash with a fixed key, the same everywhere."""
-    return pd.util.hash_array(values, categorize=False)
+def stable_hash(words: Sequence[str | None]) -> Ints:
+    """Hash words to uint64: SipHash with a fixed key, the same everywhere; 0 for None."""
+    values = np.empty(len(words), object)
+    values[:] = [word or "" for word in words]
+    hashes = pd.util.hash_array(values, categorize=False)
+    hashes[[word is None for word in words]] = 0
+    return hashes

@@ -50,7 +50,8 @@ class _Reading:
         self.times: list[Ints] = [np.empty(0, np.int64)]
         self.rows: list[Ints] = [np.empty(0, np.int32)]
         self.ages: list[Ints] = [np.empty(0, np.float64)]
-        self.visitors: list[str] = []
+        self.taken = 0
+        self.visitor = Encoder()
         self.product, self.category, self.title = Encoder(), Encoder(), Encoder()
         self.device, self.gender = Encoder(), Encoder()
         self.rejected: list[Rejection] = [Rejection("too_large", *head) for head in batch.too_large]
@@ -81,7 +82,8 @@ class _Reading:
     def _take(self, clicks: list[Click], time_ns: Ints, rows: Ints) -> None:
         self.times.append(time_ns)
         self.rows.append(rows)
-        self.visitors += [click.userId for click in clicks]
+        self.taken += len(clicks)
+        self.visitor.add([click.userId for click in clicks])
         self.product.add([click.productId for click in clicks])
         self.category.add([click.category for click in clicks])
         self.title.add([click.title for click in clicks])
@@ -127,7 +129,7 @@ class _Reading:
                     continue
                 fields, plain = click
                 if plain is not None:
-                    self.shown[len(self.visitors)] = plain
+                    self.shown[self.taken] = plain
                 self._take([fields], np.array([fields.timestamp], np.int64), np.array([row], np.int32))
         except RecordError as error:
             self._reject(str(error), row, record)
@@ -199,8 +201,6 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
-    visitor = np.empty(len(reading.visitors), object)
-    visitor[:] = reading.visitors
     return Clicks(
         source=batch.source,
         parts=batch.parts,
@@ -210,7 +210,7 @@ def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
         logged_ms=batch.logged_ms,
         marker=batch.marker,
         time_ns=np.concatenate(reading.times),
-        visitor=visitor,
+        visitor=reading.visitor.column(),
         row=np.concatenate(reading.rows),
         product=reading.product.column(),
         category=reading.category.column(),

@@ -227,12 +227,12 @@ def _clicks(item: ShardClicks, rows: Ints, begins: list[Ints], gone: Ints) -> It
         item.lines.positions(records),
         rows - np.searchsorted(item.row, records),
         columns["age"][rows],
-        columns["visitor"][rows],
     )
     categories = [UNKNOWN if word is None else word for word in columns["category"].words]
     words = (
         [words[code] for code in columns[name].codes[rows].tolist()]
         for name, words in (
+            ("visitor", columns["visitor"].words),
             ("product", columns["product"].words),
             ("category", categories),
             ("gender", columns["gender"].words),

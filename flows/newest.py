@@ -33,7 +33,7 @@ def _newest_index(clicks: Clicks) -> set[int]:
         order = _newest_first(clicks.time_ns, wanted)
         seen: dict[str, int] = {}
         for i in order:
-            seen.setdefault(clicks.visitor[i], i)
+            seen.setdefault(clicks.visitor.at(i), i)
             if len(seen) == KEPT_VISITORS:
                 break
         if len(seen) == KEPT_VISITORS or len(order) == len(clicks.row):
@@ -58,4 +58,4 @@ def _newest(clicks: Clicks, i: int) -> Newest:
         record = mask_record(record)
     # Clicks of one column-shaped record share its position: their place in it tells them apart.
     sub = i - int(np.searchsorted(clicks.row, row)) if i in clicks.shown else 0
-    return Newest(int(clicks.time_ns[i]), clicks.lines.position(row), sub, clicks.visitor[i], record)
+    return Newest(int(clicks.time_ns[i]), clicks.lines.position(row), sub, clicks.visitor.at(i), record)

@@ -157,7 +157,8 @@ def by_visitor(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClic
     """Return the splitter of a batch by its visitors."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard = stable_hash(clicks.visitor) % np.uint64(cluster.shards)
+        shard_of_word = stable_hash(clicks.visitor.words) % np.uint64(cluster.shards)
+        shard = shard_of_word[clicks.visitor.codes]
         columns = {
             "visitor": clicks.visitor,
             "product": clicks.product,

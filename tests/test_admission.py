@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flows.admission import Admission, Directory, GapError, covered_from_s
-from flows.columns import Lines
+from flows.columns import Encoder, Lines
 from flows.items import Marker
 from flows.split import Beat, Header, ShardClicks
 
@@ -25,7 +25,8 @@ def item(
 ) -> ShardClicks:
     """Return a batch of clicks at `seconds`, one position each."""
     time_ns = np.array(seconds, np.int64) * 10**9
-    names = np.array([f"user-{second}" for second in seconds], object)
+    names = Encoder()
+    names.add([f"user-{second}" for second in seconds])
     return ShardClicks(
         shard=0,
         header=Header(
@@ -43,7 +44,7 @@ def item(
         high_ns=np.maximum.accumulate(time_ns),
         row=np.arange(len(seconds), dtype=np.int32),
         lines=Lines([b""] * len(seconds), start, None),
-        columns={"visitor": names},
+        columns={"visitor": names.column()},
     )
 
 
