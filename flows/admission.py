@@ -1,22 +1,16 @@
 """Admission: what stands between a batch and a shard's state.
 
 A click the shard has applied already is skipped, a gap in the source stops the flow, a late click is set
-aside. Alignment decides when to report, the clock as of when. Visitors get a small number each, their slot,
-by which every operator of the shard keeps its columns.
+aside. Alignment decides when to report, the clock as of when.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 
 from flows.alignment import Alignment
-from flows.columns import Ints
 from flows.items import Marker
 from flows.split import BUCKET_S, Beat, Header, ShardClicks
-from flows.table import Table
 
 BUCKETS = 17
 SESSION_GAP_S = 1800
@@ -160,88 +154,3 @@ class Admission:
         kept = item.take(np.flatnonzero(in_time))
         kept.late = len(item) - len(kept)
         return kept
-
-
-class Directory:
-    """The visitors of a shard: a slot for each whom any window may still hold."""
-
-    def __init__(self) -> None:
-        self.slots: dict[str, int] = _Slots(self._vacant)
-        self.names: list[str | None] = []
-        self.table = Table(newest_s=np.uint32)
-        self._free: list[int] = []
-        self._swept_s = 0
-
-    def __len__(self) -> int:
-        return len(self.slots)
-
-    def _vacant(self, name: str) -> int:
-        if self._free:
-            slot = self._free.pop()
-            self.names[slot] = name
-        else:
-            slot = len(self.names)
-            self.names.append(name)
-        return slot
-
-    def number(self, item: ShardClicks) -> None:
-        """Fill in `slot` and `freed` of `item`."""
-        _, place, visitors = item.columns["visitor"].used()
-        slot = np.fromiter(map(self.slots.__getitem__, visitors), np.int32, len(visitors))[place]
-        self.table.reserve(len(self.names))
-        np.maximum.at(self.table["newest_s"], slot, item.second.astype(np.uint32))
-        self.table.touch(slot)
-        item.slot = slot
-        item.freed = self._sweep(item.newest_s, slot)
-
-    def _sweep(self, newest_s: int, present: Ints) -> Ints:
-        """Free the slots of visitors whom no window holds and no click in time can reach.
-
-        Those `present` in the batch stay: its clicks may span hours, and go on with what they began.
-        """
-        horizon_s = covered_from_s(newest_s) - SESSION_GAP_S - 1
-        if horizon_s <= self._swept_s:
-            return np.empty(0, np.int32)
-        self._swept_s = horizon_s
-        seen_s = self.table["newest_s"]
-        old = (seen_s > 0) & (seen_s < horizon_s)
-        old[present] = False
-        freed = np.flatnonzero(old).astype(np.int32)
-        for slot in freed.tolist():
-            del self.slots[self.names[slot] or ""]
-            self.names[slot] = None
-        self.table.clear(freed)
-        self._free += freed.tolist()
-        return freed
-
-    def load(self, part: dict[str, Any]) -> None:
-        """Take in what `changes` gave once; parts come in the order they were given."""
-        rows = part["row"].tolist()
-        self.table.load(part)
-        self.names += [None] * (max(rows, default=-1) + 1 - len(self.names))
-        for slot, name in zip(rows, part["name"], strict=True):
-            self.names[slot] = name
-
-    def loaded(self) -> None:
-        """All parts are in: number the visitors again."""
-        self.table.reserve(len(self.names))
-        self.slots.update({name: slot for slot, name in enumerate(self.names) if name is not None})
-        self._free = [slot for slot, name in enumerate(self.names) if name is None]
-
-    def changes(self, *, everything: bool) -> dict[str, Any]:
-        """Return what changed since the last call, or everything that is."""
-        part = self.table.everything("newest_s") if everything else self.table.changes()
-        part["name"] = [self.names[slot] for slot in part["row"].tolist()]
-        return part
-
-
-class _Slots(dict[str, int]):
-    """Visitor to slot; an unknown visitor is given one."""
-
-    def __init__(self, vacant: Callable[[str], int]) -> None:
-        super().__init__()
-        self._vacant = vacant
-
-    def __missing__(self, name: str) -> int:
-        self[name] = slot = self._vacant(name)
-        return slot

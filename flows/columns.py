@@ -153,10 +153,10 @@ class Clicks:
         return stable_hash(self.product.words)
 
 
-def stable_hash(words: Sequence[str | None]) -> Ints:
-    """Hash words to uint64: SipHash with a fixed key, the same everywhere; 0 for None."""
+def stable_hash(words: Sequence[str | None], key: str = "0123456789123456") -> Ints:
+    """Hash words to uint64: SipHash with a key of 16 characters, the same everywhere; 0 for None."""
     values = np.empty(len(words), object)
     values[:] = [word or "" for word in words]
-    hashes = pd.util.hash_array(values, categorize=False)
+    hashes = pd.util.hash_array(values, hash_key=key, categorize=False)
     hashes[[word is None for word in words]] = 0
     return hashes

@@ -16,7 +16,8 @@ from bytewax.dataflow import Stream
 from bytewax.operators import StatefulBatchLogic
 
 from flows import metrics
-from flows.admission import Admission, Directory, GapError
+from flows.admission import Admission, GapError
+from flows.directory import Directory
 from flows.failing import fail
 from flows.items import Entry
 from flows.split import Beat, ShardClicks

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 
 from flows import redis_sink, sources
-from flows.admission import Admission, Directory
+from flows.admission import Admission
 from flows.cluster import Opening
+from flows.directory import Directory
 from flows.items import StreamName
 from flows.packing import encode
 from flows.ring import Ring

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flows.admission import Admission, Directory, GapError, covered_from_s
+from flows.admission import Admission, GapError, covered_from_s
 from flows.columns import Encoder, Lines
+from flows.directory import Directory
 from flows.items import Marker
 from flows.split import Beat, Header, ShardClicks
 
@@ -164,5 +165,7 @@ def test_a_directory_survives_its_parts() -> None:
         for part in loaded_parts:
             loaded.load(part)
         loaded.loaded()
-        assert loaded.slots == directory.slots
-        assert loaded.names == directory.names
+        again = item(NOON_S, NOON_S + 1, NOON_S + 2)
+        loaded.number(again)
+        assert again.slot.tolist() == [0, 1, 2]
+        assert len(loaded) == 3
