@@ -15,6 +15,7 @@ import redis
 from flows.store import read_header, shard_path
 from tests import logs
 from tests.brokers import Broker
+from tests.faults import troubles
 from tests.oracle import recompute
 from tests.pods import Pods, run_to_the_end
 from tests.published import assert_same, published
@@ -80,7 +81,7 @@ def test_the_number_of_workers_changes_under_load(
             runs = {(n, 0 if shared else n % (replicas * workers) // workers) for n in range(SHARDS)}
             rebuilt = ", ".join(str(number) for number, _ in sorted(runs - held) if held)
             held |= runs
-            lines = [line for line in pods.output.splitlines() if line.startswith("no state of shards")]
+            lines = [line for line in troubles(pods.output) if line.startswith("no state of shards")]
             expected = f"no state of shards {rebuilt} where they run now: rebuilding them from the source"
             assert lines == ([expected] if rebuilt else [])
 
