@@ -21,7 +21,7 @@ from flows.journey_table import JOURNEYS, check
 from flows.journeys import Journeys
 from flows.latest import Latest, Raw
 from flows.log_lines import set_up
-from flows.metrics import STATE_BYTES
+from flows.metrics import watch_state
 from flows.outbox import Receipts
 from flows.pages import Pages
 from flows.redis_sink import RedisSink
@@ -43,7 +43,7 @@ def build(settings: Settings) -> Dataflow:
     flow = Dataflow("clicks")
     cluster = Cluster(settings.shards)
     state = State(settings.state_dir, settings.shards, settings.log)
-    STATE_BYTES.set_function(lambda: state.held_bytes)
+    watch_state(state)
     receipts = Receipts()
 
     meet("workers", flow, cluster, state)

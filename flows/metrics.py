@@ -11,7 +11,8 @@ import logging
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
+from weakref import ref
 
 from prometheus_client import REGISTRY, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
@@ -54,6 +55,17 @@ _GAUGES = [
     ("entries_dropped_total", "clicks_board_dropped_entries", "Stream entries given up without Redis", 1),
     ("lag", "clicks_source_lag_records", "Records not read yet, where the source knows", 1),
 ]
+
+
+class _Held(Protocol):
+    @property
+    def held_bytes(self) -> int: ...
+
+
+def watch_state(state: _Held) -> None:
+    """Let the gauge show what `state` holds, without keeping it open."""
+    held = ref(state)
+    STATE_BYTES.set_function(lambda: found.held_bytes if (found := held()) else 0)
 
 
 def count(accepted: int, late: int, rejected: Iterable[str]) -> None:

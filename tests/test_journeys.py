@@ -101,6 +101,7 @@ def test_entries_that_were_not_written_are_sent_by_the_next_run(tmp_path: Path, 
             )
         )
     )
+    gc.collect()
     found = run(records, tmp_path, redis_url)
     expected = recompute(list(zip(logs.positions(records), records, strict=True)), time.time_ns() // 10**6)
     assert_same_journeys(found, expected)
