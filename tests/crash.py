@@ -114,7 +114,7 @@ class CrashedFlow:
             assert process.pid is not None
             os.kill(process.pid, signal.SIGKILL)
         status = self.end(process)
-        assert status in (0, -signal.SIGKILL), self.output
+        assert status in (0, -signal.SIGKILL), f"status {status}: {self.output}"
         return status != 0
 
     def applied(self) -> int:

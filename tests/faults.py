@@ -68,11 +68,12 @@ class Faults:
 
 
 def run(environment: dict[str, str], arguments: list[str], faults: Faults, log: str) -> None:
-    """Run the flow in this process, its output in the file `log`; on SIGUSR1 also where its threads are."""
+    """Run the flow in this process, its output in the file `log`; also where its threads are on SIGUSR1."""
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(output, 1)
     os.dup2(output, 2)
-    faulthandler.register(signal.SIGUSR1, file=output)
+    faulthandler.enable(output)
+    faulthandler.register(signal.SIGUSR1, output)
     os.environ.update(environment)
     _apply(faults)
     sys.argv = ["bytewax.run", "flows.clicks", *arguments]
