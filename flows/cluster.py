@@ -5,6 +5,9 @@ disk is new) or stale (they run elsewhere now). So before anything is read every
 what the shards that run on it have applied there. The source then begins where the shard that has applied
 least goes on: however many workers there were before, a shard that has nothing is rebuilt, one that was away
 catches up, and the others skip what they have.
+
+A process that ends while the others still meet may leave some that wait for it and do not notice: Bytewax only
+does when it writes to it. So one that is not answered gives up, to be started again.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ from flows.state import State
 from flows.store import Header
 
 log = logging.getLogger("clicks.cluster")
+
+ANSWER_S = 20.0
 
 
 class Opening:
@@ -105,6 +110,18 @@ class Cluster:
                     )
                 self.opening = opening
 
+    def await_answers(self) -> None:
+        """End the flow with one line unless the others have told what they have in a while."""
+        waiter = threading.Timer(ANSWER_S, self._give_up)
+        waiter.daemon = True
+        waiter.start()
+
+    def _give_up(self) -> None:
+        if self.opening is None:
+            fail(
+                f"other processes have not answered for {ANSWER_S:.0f} s, one may have ended: start all again"
+            )
+
 
 class Told(NamedTuple):
     """What the shards of one worker have applied, told to worker `to`."""
@@ -138,6 +155,7 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
             raise StopIteration
         self._told = True
         applied = {number: self._state.header(number) for number in self._cluster.shards_of(self._worker)}
+        self._cluster.await_answers()
         workers = self._cluster.workers
         return [(key_on("worker", to, workers), Told(to, applied)) for to in range(workers)]
 

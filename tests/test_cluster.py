@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 from dataclasses import replace
 from itertools import count
+from queue import Queue
 from random import Random
 from typing import Any
 
@@ -89,6 +90,20 @@ def test_another_routing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.join(1, 2)
     with pytest.raises(AssertionError, match="routes keys in another way: install the version in req"):
         cluster.learn(Told(0, {0: NOTHING}))
+
+
+def test_who_is_not_answered_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: Queue[str] = Queue()
+    monkeypatch.setattr("flows.cluster.fail", said.put)
+    monkeypatch.setattr("flows.cluster.ANSWER_S", 0.01)
+    Cluster(2).await_answers()
+    line = "other processes have not answered for 0 s, one may have ended: start all again"
+    assert said.get(timeout=10) == line
+    answered = Cluster(1)
+    answered.join(0, 1)
+    answered.learn(Told(0, {0: NOTHING}))
+    answered._give_up()
+    assert said.empty()
 
 
 # Alignment
