@@ -6,8 +6,8 @@ what the shards that run on it have applied there. The source then begins where 
 least goes on: however many workers there were before, a shard that has nothing is rebuilt, one that was away
 catches up, and the others skip what they have.
 
-A process that ends while the others still meet may leave some that wait for it and do not notice: Bytewax only
-does when it writes to it. So one that is not answered gives up, to be started again.
+A process that ends while the others still meet may leave some that wait for it and do not notice: Bytewax
+notices when it writes. So a process that is not answered gives up, to be started again.
 """
 
 from __future__ import annotations
