@@ -12,10 +12,14 @@ notices when it writes. So a process that is not answered gives up, to be starte
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
+import time
 from collections.abc import Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import bytewax.operators as op
@@ -31,6 +35,8 @@ from flows.store import Header
 log = logging.getLogger("clicks.cluster")
 
 ANSWER_S = 20.0
+_CHECK_S = 0.5
+_CLOSE_WAIT = "08"
 
 
 class Opening:
@@ -111,16 +117,32 @@ class Cluster:
                 self.opening = opening
 
     def await_answers(self) -> None:
-        """End the flow with one line unless the others have told what they have in a while."""
-        waiter = threading.Timer(ANSWER_S, self._give_up)
-        waiter.daemon = True
-        waiter.start()
+        """End the flow with one line if the others cannot tell any more, or do not, what they have."""
+        threading.Thread(target=self._await_answers, name="cluster-answers", daemon=True).start()
 
-    def _give_up(self) -> None:
-        if self.opening is None:
-            fail(
-                f"other processes have not answered for {ANSWER_S:.0f} s, one may have ended: start all again"
-            )
+    def _await_answers(self) -> None:
+        until_s = time.monotonic() + ANSWER_S
+        lost = 0
+        while lost < 2 and time.monotonic() < until_s:
+            time.sleep(_CHECK_S)
+            if self.opening is not None:
+                return
+            lost = lost + 1 if _left_alone() else 0
+        fail("other processes have not answered, one may have ended: start all again")
+
+
+def _left_alone() -> bool:
+    """Return whether the other side has closed a TCP connection of this process, and this one has not."""
+    sockets = set()
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(f"/proc/self/fd/{fd}"))
+    lines = [line for name in ("tcp", "tcp6") for line in _lines(Path("/proc/self/net", name))]
+    return any(line[3] == _CLOSE_WAIT and f"socket:[{line[9]}]" in sockets for line in lines)
+
+
+def _lines(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines()[1:]] if path.exists() else []
 
 
 class Told(NamedTuple):
@@ -155,8 +177,9 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
             raise StopIteration
         self._told = True
         applied = {number: self._state.header(number) for number in self._cluster.shards_of(self._worker)}
-        self._cluster.await_answers()
         workers = self._cluster.workers
+        if workers > 1:
+            self._cluster.await_answers()
         return [(key_on("worker", to, workers), Told(to, applied)) for to in range(workers)]
 
 
