@@ -25,6 +25,7 @@ from flows.totals import total_values
 from flows.visitors import minute_rows
 from flows.windowed import Report
 
+# By so many publishing intervals may workers be apart, without a board going missing.
 _KEPT_BEATS = 64
 
 

@@ -6,17 +6,24 @@ what the shards that run on it have applied there. The source then begins where 
 least goes on: however many workers there were before, a shard that has nothing is rebuilt, one that was away
 catches up, and the others skip what they have.
 
+A process that ends while the others still meet may leave some that wait for it and do not notice: Bytewax
+notices when it writes. So a process that is not answered gives up, to be started again.
+
 In the end the workers tell each other that the log is read, or that their process was asked to stop: for any
 process to end, the sources of all have to.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta, timezone
 from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import bytewax.operators as op
@@ -35,6 +42,10 @@ from flows.store import Header
 LOOK = timedelta(milliseconds=10)
 
 log = logging.getLogger("clicks.cluster")
+
+ANSWER_S = 20.0
+_CHECK_S = 0.5
+_CLOSE_WAIT = "08"
 
 
 class Opening:
@@ -124,6 +135,34 @@ class Cluster:
                     )
                 self.opening = opening
 
+    def await_answers(self) -> None:
+        """End the flow with one line if the others cannot tell any more, or do not, what they have."""
+        threading.Thread(target=self._await_answers, name="cluster-answers", daemon=True).start()
+
+    def _await_answers(self) -> None:
+        until_s = time.monotonic() + ANSWER_S
+        lost = 0
+        while lost < 2 and time.monotonic() < until_s:
+            time.sleep(_CHECK_S)
+            if self.opening is not None:
+                return
+            lost = lost + 1 if _left_alone() else 0
+        fail("other processes have not answered, one may have ended: start all again")
+
+
+def _left_alone() -> bool:
+    """Return whether the other side has closed a TCP connection of this process, and this one has not."""
+    sockets = set()
+    for fd in os.listdir("/proc/self/fd"):
+        with contextlib.suppress(OSError):
+            sockets.add(os.readlink(f"/proc/self/fd/{fd}"))
+    lines = [line for name in ("tcp", "tcp6") for line in _lines(Path("/proc/self/net", name))]
+    return any(line[3] == _CLOSE_WAIT and f"socket:[{line[9]}]" in sockets for line in lines)
+
+
+def _lines(path: Path) -> list[list[str]]:
+    return [line.split() for line in path.read_text().splitlines()[1:]] if path.exists() else []
+
 
 class Told(NamedTuple):
     """What a worker tells worker `to`: what its shards have applied, or why it tells nothing more."""
@@ -167,6 +206,8 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
             fields["shards"] = self._cluster.shards
             text = "clicks %(version)s: worker %(worker)d of %(workers)d, %(source)s, state in %(state_dir)s"
             log.info(text, fields, extra=fields)
+            if len(workers) > 1:
+                self._cluster.await_answers()
         elif stop_requested() or self._cluster.ended:
             self._over = True
             told = told._replace(ended=self._cluster.ended, stop=stop_requested())

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pickle
+import socket
 from dataclasses import replace
 from itertools import count
+from queue import Empty, Queue
 from random import Random
 from typing import Any
 
@@ -89,6 +91,41 @@ def test_another_routing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster.join(1, 2)
     with pytest.raises(AssertionError, match="routes keys in another way: install the version in req"):
         cluster.learn(Told(0, {0: NOTHING}))
+
+
+LINE = "other processes have not answered, one may have ended: start all again"
+
+
+@pytest.fixture
+def said(monkeypatch: pytest.MonkeyPatch) -> Queue[str]:
+    """Return the lines with which a cluster gives up."""
+    lines: Queue[str] = Queue()
+    monkeypatch.setattr("flows.cluster.fail", lines.put)
+    monkeypatch.setattr("flows.cluster._CHECK_S", 0.01)
+    return lines
+
+
+def test_who_is_not_answered_gives_up(said: Queue[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = Cluster(1)
+    answered.join(0, 1)
+    answered.learn(Told(0, {0: NOTHING}))
+    answered._await_answers()
+    assert said.empty()
+    monkeypatch.setattr("flows.cluster.ANSWER_S", 0.05)
+    Cluster(2).await_answers()
+    assert said.get(timeout=10) == LINE
+
+
+def test_who_has_lost_a_connection_gives_up_at_once(said: Queue[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        mine = socket.create_connection(server.getsockname())
+        theirs, _ = server.accept()
+        Cluster(2).await_answers()
+        with pytest.raises(Empty):
+            said.get(timeout=0.3)
+        theirs.close()
+        assert said.get(timeout=10) == LINE
+        mine.close()
 
 
 # Alignment

@@ -102,7 +102,7 @@ def test_pods_are_killed(tmp_path: Path, broker: Broker, topic: str, redis_url: 
                 continue
             restarts = pods.restarts
             pods.kill(rng.randrange(replicas))
-            wait_until(lambda: pods.restarts >= restarts + replicas, "all end and start again", 20)  # noqa: B023
+            wait_until(lambda: pods.restarts >= restarts + replicas, "all end and start again", 40)  # noqa: B023
         assert writer.is_alive()
         hurry.set()
         writer.join()
