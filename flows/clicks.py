@@ -21,7 +21,7 @@ from flows.journeys import Journeys
 from flows.latest import Latest, Raw
 from flows.outbox import Receipts
 from flows.pages import Pages
-from flows.redis_sink import RedisSink
+from flows.redis_sink import MAXLEN, RedisSink
 from flows.sessions import Sessions
 from flows.settings import Settings
 from flows.sources import source
@@ -36,7 +36,6 @@ def build(settings: Settings) -> Dataflow:
     """Build the flow; nothing is opened before it runs."""
     flow = Dataflow("clicks")
     state = State(settings.state_dir, settings.shards, settings.log)
-
     receipts = Receipts()
 
     batches = op.input("source", flow, source(settings, state))
@@ -55,13 +54,18 @@ def build(settings: Settings) -> Dataflow:
         windowed("latest", newest, Latest, state, everywhere=False),
         windowed("categories", visits, Categories, state),
         windowed("raw", newest, Raw, state, everywhere=False),
-        windowed("totals", visits, Totals, state),
+        windowed("totals", visits, functools.partial(Totals, receipts), state),
         windowed("journeys", visits, functools.partial(Journeys, receipts, check(JOURNEYS)), state),
     ]
     made = op.branch("is_entry", op.merge("reports", *reports), lambda item: isinstance(item[1], Entry))
     boards = board("board", made.falses, state, settings.publish_every_ms)
-    out = op.merge("out", op.key_rm("entries", made.trues), boards)
-    op.output("redis", out, RedisSink(settings, on_written=receipts.note))
+    entries = op.key_rm("entries", made.trues)
+    op.output("redis", op.merge("out", entries, boards), RedisSink(settings, receipts.sink(MAXLEN)))
+    if settings.topics:
+        # Imported here: who writes to no topic needs no client of Kafka's.
+        from flows.topics import TopicsSink
+
+        op.output("topics", entries, TopicsSink(settings, receipts))
     return flow
 
 

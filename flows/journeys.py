@@ -116,7 +116,7 @@ class Journeys:
             visitor[:] = max(time_ns, visitor[0]), product
             if not refresh and (may_begin or self._busy[slot]):
                 click = click_of(i)
-                self._outbox.begin(item, click.row, click.sub)
+                self._outbox.begin(item, click.row, click.sub, click.time_ns)
                 for number, journey in enumerate(self._journeys):
                     self._step(number, journey, click)
         for column, values in zip(columns, zip(*last.values(), strict=True), strict=True):

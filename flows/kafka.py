@@ -19,7 +19,8 @@ from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 from flows.admission import BUCKET_S, BUCKETS
 from flows.failing import fail
 from flows.items import Batch
-from flows.kafka_reader import Reader, variable
+from flows.kafka_errors import variable
+from flows.kafka_reader import Reader
 from flows.settings import Settings
 from flows.sources import Metronome, now_ms
 from flows.state import State
@@ -85,13 +86,23 @@ class KafkaSource(FixedPartitionedSource[Batch, int]):
 
 def consumer_config(brokers: str, settings: Settings) -> dict[str, str]:
     """Return librdkafka's settings; ends the flow with one line if a KAFKA_ variable contradicts the flow."""
+    return client_config(brokers, settings, _DEFAULTS, _FIXED)
+
+
+def client_config(
+    brokers: str, settings: Settings, defaults: dict[str, str], fixed: dict[str, str]
+) -> dict[str, str]:
+    """Return librdkafka's settings of any client; a consumer passes over those of a producer, and so on.
+
+    Ends the flow with one line if a KAFKA_ variable contradicts what is `fixed`.
+    """
     given = {name: value for name, value in settings.kafka.items() if not _SERVICE_LINK.fullmatch(name)}
-    for name, value in _FIXED.items():
+    for name, value in fixed.items():
         if given.get(name, value).lower() != value:
             fail(f"{variable(name)} is {given[name]!r}: unset it, the flow needs {value!r}")
-    # librdkafka would print a line for every attempt to connect; `Reader` says what matters.
+    # librdkafka would print a line for every attempt to connect; the flow says what matters.
     quiet = {} if "debug" in given else {"log_level": "0"}
-    return _DEFAULTS | quiet | given | _FIXED | {"bootstrap.servers": brokers}
+    return defaults | quiet | given | fixed | {"bootstrap.servers": brokers}
 
 
 class KafkaPartition(StatefulSourcePartition[Batch, int]):

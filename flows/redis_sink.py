@@ -71,9 +71,8 @@ end
 class RedisSink(DynamicSink[Item]):
     """Writes boards and entries to `settings.redis_url`, to the embedded Valkey if that is None.
 
-    `on_written` is called from the writing thread with each entry that is in Redis (by this write or an
-    earlier one), and with each `state_logs` entry that newer ones pushed out of the buffer. Raises
-    SettingsError if the URL cannot be understood, or there can be no embedded Valkey.
+    `on_written` is called from the writing thread with each entry that is in Redis, and with each that newer
+    ones pushed out of the buffer. Raises SettingsError for a bad URL, or if there can be no embedded Valkey.
     """
 
     def __init__(self, settings: Settings, on_written: Callable[[Entry], None] | None = None) -> None:
@@ -161,8 +160,7 @@ class _Backlog:
         if MAXLEN[entry.stream] and len(queue) > BUFFER:
             oldest = queue.popleft()
             self.entries_dropped_total += 1
-            if entry.stream == "state_logs":
-                self._superseded.append(oldest)
+            self._superseded.append(oldest)
 
 
 class _Writer(StatelessSinkPartition[Item]):
@@ -250,7 +248,7 @@ class _Writer(StatelessSinkPartition[Item]):
             return
         args: list[str | int] = [MAXLEN[stream]]
         for entry in entries:
-            pairs = [text for pair in entry.fields.items() for text in pair]
+            pairs = [_text(text) for pair in entry.fields.items() for text in pair]
             args += [f"{stream}|{entry.lane}", entry.ordinal, len(pairs), *pairs]
         self._add_entries(keys=["entries_written", stream], args=args)
         self._backlog.entries_written(entries)
@@ -270,6 +268,10 @@ class _Writer(StatelessSinkPartition[Item]):
         if self._down_since_s is not None:
             log.info("Redis at %s: back after %.1f s", self._address, time.monotonic() - self._down_since_s)
             self._down_since_s = None
+
+
+def _text(field: str | bytes) -> str:
+    return field.decode(errors="replace") if isinstance(field, bytes) else field
 
 
 def address(url: str) -> str:

@@ -18,7 +18,7 @@ from rocksdict import AccessType, Options, Rdict
 from flows.failing import one_line
 from flows.packing import decode
 
-VERSION = 1
+VERSION = 2
 _BUFFER_BYTES = 1 << 22
 
 Found = TypeVar("Found")
