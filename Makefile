@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export RUST_BACKTRACE ?= 0
 
-.PHONY: install install-dev browser demo check format test bench
+.PHONY: install install-dev browser kafka demo check format test bench
 
 install: $(VENV)/installed
 
@@ -31,6 +31,17 @@ browser:
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends redis-server chromium >/dev/null; }
 
+# A real Apache Kafka, whose jars come from Maven Central. Where that cannot be had, tests do without.
+kafka: .cache/kafka/installed
+
+.cache/kafka/installed: tests/kafka/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || { \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends default-jre-headless maven >/dev/null; }; \
+	rm -rf .cache/kafka; \
+	if timeout 300 mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/kafka >/dev/null; \
+	then touch $@; else echo "Apache Kafka cannot be had from Maven Central: the tests do without it"; fi
+
 demo: install
 	@$(BIN)/python -m dashboard.demo
 
@@ -43,7 +54,7 @@ format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: check browser
+test: check browser kafka
 	$(BIN)/pytest
 
 bench: install-dev browser

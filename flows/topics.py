@@ -125,7 +125,7 @@ class _Writer(StatelessSinkPartition[Entry]):
         return sum(len(topic.waiting) for topic in self._topics.values())
 
     def _give_up(self) -> bool:
-        """Let the oldest go of what a stream is not to keep; returns whether any has gone since it is down."""
+        """Let the oldest go of what is not to be kept; returns whether any has gone since it is down."""
         for stream, topic in self._topics.items():
             surplus = len(topic.waiting) - KEEPS[stream] if KEEPS[stream] else 0
             if surplus > 0 and not self._given_up:

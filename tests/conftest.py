@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
 
 import pytest
 
+from tests import apache
+from tests.apache import Apache
+from tests.brokers import Broker, Cluster
+from tests.kafka_flow import KafkaFlow
 from tests.servers import RedisServer
+
+OTHER = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+_topics = count()
 
 pytest.register_assert_rewrite("tests.published")
 
@@ -23,6 +33,32 @@ def redis_url(redis_server: RedisServer) -> str:
     """Return the URL of an empty Redis."""
     redis_server.client().flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="session", params=["other"] if OTHER else ["tansu", "apache"])
+def broker(request: pytest.FixtureRequest) -> Iterator[Cluster]:
+    """Return each kind of broker in turn, or the one that KAFKA_BOOTSTRAP_SERVERS names."""
+    if OTHER:
+        yield Cluster(OTHER)
+    elif request.param == "apache" and (reason := apache.missing()):
+        pytest.skip(reason)
+    else:
+        with Apache() if request.param == "apache" else Broker() as started:
+            yield started
+
+
+@pytest.fixture
+def topic() -> str:
+    """Return a name that no other test uses, for a topic and a group."""
+    return f"clicks-{os.getpid()}-{next(_topics)}"
+
+
+@pytest.fixture
+def kafka_flow(tmp_path: Path, broker: Cluster, topic: str, redis_url: str) -> Iterator[KafkaFlow]:
+    """Return a flow over the topic that is not running yet."""
+    flow = KafkaFlow(tmp_path, broker.address, topic, redis_url)
+    yield flow
+    flow.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
