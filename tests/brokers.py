@@ -29,9 +29,11 @@ class Cluster:
         self.address = address
 
     def create(self, topic: str, partitions: int = 1) -> None:
-        """Create a topic."""
+        """Create a topic that takes large records."""
         admin = self._admin()
-        for made in admin.create_topics([NewTopic(topic, partitions)]).values():
+        for made in admin.create_topics(
+            [NewTopic(topic, partitions, config={"max.message.bytes": "3000000"})]
+        ).values():
             made.result(timeout=10)
         wait_until(lambda: topic in admin.list_topics(timeout=5).topics, f"topic {topic}")
 

@@ -6,19 +6,22 @@ import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests import apache
 from tests.apache import Apache
 from tests.brokers import Broker, Cluster
-from tests.kafka_flow import KafkaFlow
 from tests.servers import RedisServer
+
+if TYPE_CHECKING:
+    from tests.kafka_flow import KafkaFlow
+
+pytest.register_assert_rewrite("tests.published", "tests.kafka_flow")
 
 OTHER = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 _topics = count()
-
-pytest.register_assert_rewrite("tests.published")
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +59,8 @@ def topic() -> str:
 @pytest.fixture
 def kafka_flow(tmp_path: Path, broker: Cluster, topic: str, redis_url: str) -> Iterator[KafkaFlow]:
     """Return a flow over the topic that is not running yet."""
+    from tests.kafka_flow import KafkaFlow
+
     flow = KafkaFlow(tmp_path, broker.address, topic, redis_url)
     yield flow
     flow.close()

@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import redis
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from flows.store import read_header, shard_path
 from tests import faults, logs
@@ -149,8 +149,11 @@ def clicks(number: int, seed: int = 0, parts: int = 1) -> list[list[bytes]]:
 
 
 def produce(producer: Producer, topic: str, records: list[bytes | None], part: int = 0) -> None:
+    def delivered(error: KafkaError | None, _: Message) -> None:
+        assert error is None, error
+
     for record in records:
-        producer.produce(topic, record, key=b"key", partition=part)
+        producer.produce(topic, record, key=b"key", partition=part, on_delivery=delivered)
     assert producer.flush(10) == 0
 
 

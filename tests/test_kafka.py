@@ -215,10 +215,10 @@ def test_wrong_setting(
     assert flow.failed() == line
 
 
-def test_refused_login(flow: KafkaFlow, topic: str) -> None:
+def test_refused_login(tmp_path: Path, topic: str, redis_url: str) -> None:
     with Broker(login=True) as broker:
+        flow = KafkaFlow(tmp_path, broker.address, topic, redis_url)
         flow.start(
-            CLICKS_SOURCE=f"kafka:{broker.address}/{topic}",
             KAFKA_SECURITY_PROTOCOL="SASL_PLAINTEXT",
             KAFKA_SASL_MECHANISM="SCRAM-SHA-256",
             KAFKA_SASL_USERNAME="nobody",
@@ -230,15 +230,15 @@ def test_refused_login(flow: KafkaFlow, topic: str) -> None:
     assert "secret" not in line
 
 
-def test_broker_that_is_down_is_waited_for(flow: KafkaFlow, topic: str) -> None:
+def test_broker_that_is_down_is_waited_for(tmp_path: Path, topic: str, redis_url: str) -> None:
     with Broker("kept") as broker:
+        flow = KafkaFlow(tmp_path, broker.address, topic, redis_url)
         parts = clicks(100)
         broker.create(topic)
         produce(broker.producer(), topic, list(parts[0]))
         broker.kill()
         # What Kubernetes tells of a service named kafka is no setting.
         flow.start(
-            CLICKS_SOURCE=f"kafka:{broker.address}/{topic}",
             KAFKA_SERVICE_HOST="10.0.0.1",
             KAFKA_PORT_9092_TCP_ADDR="10.0.0.1",
         )
@@ -251,3 +251,4 @@ def test_broker_that_is_down_is_waited_for(flow: KafkaFlow, topic: str) -> None:
         broker.start()
         flow.wait_for([100])
         assert flow.output.splitlines()[1:] == [f"Kafka at {broker.address} is back"]
+        flow.close()

@@ -71,6 +71,7 @@ def test_batches_are_whole_and_few(
     produce(producer, topic, [b"x"] * 25_000)
     partitions = opened(publish_every_ms=500)
     batches: dict[int, list[Batch]] = {0: [], 1: [], 2: []}
+    begun_s = time.monotonic()
     # A few records at a time come in the second one.
     for _ in range(40):
         produce(producer, topic, [b"x"] * 5, 1)
@@ -79,6 +80,7 @@ def test_batches_are_whole_and_few(
             for number, partition in enumerate(partitions):
                 batches[number] += partition.next_batch()
     batches[1] += read(partitions[1], 200)
+    beats = (time.monotonic() - begun_s) / 0.5
     for number, end in ((0, 25_000), (1, 200), (2, 0)):
         assert [batch.start for batch in batches[number]] == [
             0,
@@ -88,7 +90,7 @@ def test_batches_are_whole_and_few(
         assert {batch.source for batch in batches[number]} == {f"{topic}/{number}"}
         assert {batch.parts for batch in batches[number]} == {3}
         markers = [batch.marker for batch in batches[number] if batch.marker is not None]
-        assert 3 <= len(markers) <= 7
+        assert 3 <= len(markers) <= beats + 2
         assert number == 1 or markers[-1].lag == 0
         assert {marker.lag for marker in markers} <= {None, 0, *range(1, end + 1)}
         assert all(marker.now_ms is not None and marker.number == marker.now_ms // 500 for marker in markers)
