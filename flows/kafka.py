@@ -60,6 +60,7 @@ class KafkaSource(FixedPartitionedSource[Batch, int]):
     def list_parts(self) -> list[str]:
         """Return the partitions the topic has; waits for a broker that is down."""
         with self._lock:
+            self._state.log_id = self._reader.topic_id
             return [self._reader.name(number) for number in self._reader.partitions]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> KafkaPartition:

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from flows.failing import fail, one_line
 from flows.kafka_errors import DOWN, Place, checked, wrong_setting
@@ -49,6 +50,7 @@ class Reader:
     """
 
     def __init__(self, config: dict[str, str], topic: str) -> None:
+        self._config: dict[str, Any] = dict(config)
         self._topic, self._brokers = topic, config["bootstrap.servers"]
         rights = f"reading of topic {topic!r} and of the group"
         self._place = Place(self._brokers, topic, "CLICKS_SOURCE", rights)
@@ -76,6 +78,24 @@ class Reader:
         def ask() -> list[int]:
             topic = self._consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
             return sorted(checked([topic])[0].partitions)
+
+        return self._ask(ask)
+
+    @functools.cached_property
+    def topic_id(self) -> str:
+        """What tells the topic from one of the same name before it; "" if the broker does not say."""
+        admin = AdminClient(self._config)
+
+        def ask() -> str:
+            try:
+                wanted = TopicCollection([self._topic])
+                described = admin.describe_topics(wanted, request_timeout=_ANSWER_S)[self._topic].result()
+            except KafkaException as error:
+                if error.args[0].code() in DOWN:
+                    raise
+                return ""
+            found = str(described.topic_id)
+            return found if found.strip("A") else ""  # all zero: the broker knows of none
 
         return self._ask(ask)
 

@@ -51,6 +51,8 @@ class State:
 
     def __init__(self, directory: Path, shards: int, source: str) -> None:
         self.directory, self.shards, self.source = directory, shards, source
+        # What tells the log from another of the same name, where that can be known.
+        self.log_id = ""
         self._everywhere: list[str] = []
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
@@ -100,6 +102,7 @@ class State:
             "shards": self.shards,
             "shard": number,
             "source": self.source,
+            "log_id": self.log_id,
             "operators": sorted(self.operators(number)),
         }
 
@@ -205,8 +208,14 @@ def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
         header = read_header(path)
     except DamagedError as error:
         fail(damaged(path, error))
+    known = header.format.get("log_id"), wanted["log_id"]
+    if all(known) and known[0] != known[1]:
+        fail(
+            f"{path} holds state of another {wanted['source']}: the topic was deleted and created anew; "
+            "set CLICKS_STATE_DIR to another directory and KAFKA_GROUP_ID to another group"
+        )
     for key, value in header.format.items():
-        if value != wanted.get(key):
+        if key != "log_id" and value != wanted.get(key):
             remedy = f"{_REMEDIES.get(key, 'set it back')}, or set CLICKS_STATE_DIR to another directory"
             fail(f"{path} holds state of {key} {value}, this flow has {wanted.get(key)}: {remedy}")
     return header

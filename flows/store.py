@@ -1,8 +1,8 @@
 """A shard's files: how its RocksDB is laid out, opened and read.
 
-STATE_DIR/shard-0000/   column family `default`:  `format`    version, shards, shard, source, operators
-                                                  `position`  epoch, positions, newest_ns, logged_ms
-                        column family OPERATOR:   epoch, 8 bytes big-endian -> a part of its state
+STATE_DIR/shard-0000/  column family `default`:  `format`    version, shards, shard, source, log_id, operators
+                                                 `position`  epoch, positions, newest_ns, logged_ms
+                       column family OPERATOR:   epoch, 8 bytes big-endian -> a part of its state
 
 """
 

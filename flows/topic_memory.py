@@ -31,8 +31,9 @@ class Memory:
 
     def __init__(self, consumer: Consumer, ask: Ask[Any], part: TopicPartition, most_records: int) -> None:
         self._consumer, self._ask, self._part = consumer, ask, part
-        low, self._from = ask(lambda: consumer.get_watermark_offsets(part, timeout=_ANSWER_S))
-        self._floor = max(low, self._from - most_records)
+        low, self._start = ask(lambda: consumer.get_watermark_offsets(part, timeout=_ANSWER_S))
+        self._floor = max(low, self._start - most_records)
+        self._read_once = False
         self._step = _FIRST_STEP
         self._ids: set[str] = set()
         self._lowest: dict[str, str] = {}
@@ -40,25 +41,27 @@ class Memory:
     def holds(self, record_id: str) -> bool:
         """Return whether the partition holds a record of this id; reads further back if need be."""
         lane, ordinal = place_of(record_id)
-        while self._from > self._floor and not self._lowest.get(lane, "~") <= ordinal:
-            start = max(self._floor, self._from - self._step)
-            self._ids.update(self._read(start, self._from))
-            self._from, self._step = start, self._step * _GROWTH
+        while not self._read_once or (
+            self._start > self._floor and not self._lowest.get(lane, "~") <= ordinal
+        ):
+            # To its very end at first: what a broker calls the end may be a little before.
+            end = self._start if self._read_once else None
+            self._start = max(self._floor, self._start - self._step)
+            self._read(end)
+            self._read_once, self._step = True, self._step * _GROWTH
         return record_id in self._ids
 
-    def _read(self, start: int, end: int) -> set[str]:
-        """Return the ids at offsets [start, end)."""
-        ids: set[str] = set()
-        self._consumer.assign([TopicPartition(self._part.topic, self._part.partition, start)])
+    def _read(self, end: int | None) -> None:
+        """Read from `_start` to the offset `end`, exclusive; None: to the end of the partition."""
+        self._consumer.assign([TopicPartition(self._part.topic, self._part.partition, self._start)])
         try:
-            while not self._ask(lambda: self._take(ids, end)):
+            while not self._ask(lambda: self._take(end)):
                 pass
         finally:
             self._consumer.unassign()
-        return ids
 
-    def _take(self, ids: set[str], end: int) -> bool:
-        """Take in what has arrived; returns whether `end` is reached. Raises KafkaException."""
+    def _take(self, end: int | None) -> bool:
+        """Take in what has arrived; returns whether the end is reached. Raises KafkaException."""
         # confluent-kafka's types say that everything in a message may be missing.
         first = self._consumer.poll(_POLL_S)
         if first is None:
@@ -66,19 +69,21 @@ class Memory:
         messages: list[Any] = [first, *self._consumer.consume(_FIRST_STEP, 0)]
         trouble: KafkaError | None = None
         for message in messages:
-            error = message.error()
-            if error is None and message.offset() < end:
-                self._note(dict(message.headers() or []).get("id"), ids)
-            if message.offset() >= end - 1 if error is None else error.code() == KafkaError._PARTITION_EOF:
+            error, offset = message.error(), message.offset()
+            if error is None and (end is None or offset < end):
+                self._note(dict(message.headers() or []).get("id"))
+            if error is not None and error.code() == KafkaError._PARTITION_EOF:
+                return True
+            if error is None and end is not None and offset >= end - 1:
                 return True
             trouble = trouble or error
         if trouble is not None:
             raise KafkaException(trouble)
         return False
 
-    def _note(self, header: bytes | None, ids: set[str]) -> None:
+    def _note(self, header: bytes | None) -> None:
         if header is not None:
             record_id = header.decode(errors="replace")
             lane, ordinal = place_of(record_id)
             self._lowest[lane] = min(ordinal, self._lowest.get(lane, ordinal))
-            ids.add(record_id)
+            self._ids.add(record_id)

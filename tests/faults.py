@@ -37,6 +37,7 @@ from flows import (
 )
 from flows.items import Batch
 from flows.state import Shard
+from tests.kafka_faults import KAFKA_FAULTS
 from tests.mutants import MUTANTS
 
 # Imported here, before the fork, so that a child starts at once; flows.clicks itself reads the environment.
@@ -49,7 +50,8 @@ class Faults:
 
     `block_bytes`, `pause_s` (after each batch), `epoch_ms` and `slack_bytes` (of a shard's part logs) make a
     short log last and go through many epochs; `kill_at` names a point of KILL_POINTS and the how-manieth
-    passing of it that kills; `mutant` is one of MUTANTS of tests.mutants.
+    passing of it that kills; `mutant` is one of MUTANTS of tests.mutants or of
+    KAFKA_FAULTS of tests.kafka_faults.
     """
 
     block_bytes: int = 1 << 14
@@ -78,7 +80,7 @@ def _apply(faults: Faults) -> None:
     _pause_after_batches(patch, faults.pause_s)
     _shorten_epochs(patch, faults.epoch_ms)
     if faults.mutant is not None:
-        MUTANTS[faults.mutant](patch)
+        (MUTANTS | KAFKA_FAULTS)[faults.mutant](patch)
     if faults.kill_at is not None:
         KILL_POINTS[faults.kill_at[0]](patch, faults.kill_at[1])
 

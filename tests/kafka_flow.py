@@ -44,11 +44,11 @@ class KafkaFlow:
         }
         self.process: BaseProcess | None = None
 
-    def start(self, **environment: str) -> None:
-        """Start it, as `python -m bytewax.run flows.clicks` does but with short epochs."""
+    def start(self, fault: str | None = None, **environment: str) -> None:
+        """Start it, as `python -m bytewax.run flows.clicks` does, with short epochs, maybe with a fault."""
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["tests.faults", "confluent_kafka"])
-        chosen = Faults(pause_s=0.0, epoch_ms=100)
+        chosen = Faults(pause_s=0.0, epoch_ms=100, mutant=fault)
         self.process = context.Process(
             target=faults.run,
             args=(self.environment | environment, self.arguments, chosen, str(self.folder / "output")),

@@ -161,17 +161,30 @@ def test_broker_restarts(tmp_path: Path, topic: str, redis_url: str) -> None:
 # What cannot work
 
 
-def test_topic_created_anew(flow: KafkaFlow, broker: Cluster, topic: str) -> None:
+def created_anew(flow: KafkaFlow, broker: Cluster, topic: str, records: int, fault: str | None) -> str:
+    """Return with which line a flow ends that has read 100 records of a topic and finds another."""
     broker.create(topic)
     produce(broker.producer(), topic, list(clicks(100)[0]))
-    flow.start()
+    flow.start(fault)
     flow.wait_for([100])
     assert flow.signal(signal.SIGTERM) == 0, flow.output
     broker.delete(topic)
     broker.create(topic)
-    produce(broker.producer(), topic, list(clicks(10)[0]))
-    flow.start()
-    line = flow.failed()
+    produce(broker.producer(), topic, list(clicks(records)[0]))
+    flow.start(fault)
+    return flow.failed()
+
+
+@pytest.mark.parametrize("records", [10, 200])
+def test_topic_created_anew(flow: KafkaFlow, broker: Cluster, topic: str, records: int) -> None:
+    assert created_anew(flow, broker, topic, records, None) == (
+        f"{flow.folder}/state/shard-0000 holds state of another kafka:{topic}: the topic was deleted and "
+        "created anew; set CLICKS_STATE_DIR to another directory and KAFKA_GROUP_ID to another group"
+    )
+
+
+def test_topic_created_anew_without_ids(flow: KafkaFlow, broker: Cluster, topic: str) -> None:
+    line = created_anew(flow, broker, topic, 10, "the_broker_tells_no_topic_ids")
     assert line.startswith(f"{topic}/0 ends at ")
     assert line.endswith(
         ", but 100 were read: the topic was deleted and created anew; "

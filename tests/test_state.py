@@ -260,7 +260,7 @@ CASES: list[tuple[str, Damage, str]] = [
     ("position deleted", in_rocksdb(lambda db: db.delete(b"position")), DAMAGED + "parts of"),
     ("position is junk", in_rocksdb(lambda db: db.put(b"position", b"\xc1")), DAMAGED),
     ("format deleted", in_rocksdb(lambda db: db.delete(b"format")), DAMAGED + "its format is missing"),
-    ("another version", in_format(version=2), "holds state of version 2, this flow has 1: run the version"),
+    ("another version", in_format(version=3), "holds state of version 3, this flow has 2: run the version"),
     ("another shard count", in_format(shards=16), "of shards 16, this flow has 3: set CLICKS_SHARDS back"),
     ("another source", in_format(source="demo:"), "of source demo:, this flow has file:"),
     (
