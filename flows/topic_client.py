@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from flows.failing import fail, one_line
 from flows.kafka import client_config
-from flows.kafka_errors import DOWN, Place, checked, wrong_setting
+from flows.kafka_errors import DOWN, UNKNOWN, Place, checked, wrong_setting
 from flows.settings import Settings
 from flows.topic_memory import MOST_RECORDS, Memory
 from flows.topic_records import Record
@@ -38,12 +38,16 @@ _LOOKING = {
     "fetch.wait.max.ms": "100",
 }
 # What a new producer, which looks first at what has arrived, gets over.
-_CURABLE = DOWN | {
-    KafkaError._FATAL,
-    KafkaError._PURGE_INFLIGHT,
-    KafkaError._PURGE_QUEUE,
-    KafkaError._MSG_TIMED_OUT,
-}
+_CURABLE = (
+    DOWN
+    | UNKNOWN
+    | {
+        KafkaError._FATAL,
+        KafkaError._PURGE_INFLIGHT,
+        KafkaError._PURGE_QUEUE,
+        KafkaError._MSG_TIMED_OUT,
+    }
+)
 Answer = TypeVar("Answer")
 
 
@@ -54,11 +58,12 @@ class AbandonedError(Exception):
 class Client:
     """Writes to topics and looks into them; for one thread. All calls wait, and may raise AbandonedError.
 
-    `broken` says that records were not taken and will not be before `renew`.
+    `broken` says that records were not taken and will not be before `renew`. Until `found` is set an unknown
+    topic ends the flow; later, what a broker just started may not know yet is waited for.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.abandoned = self.down = self.broken = False
+        self.abandoned = self.down = self.broken = self.found = False
         self._brokers = settings.brokers
         self._met = False
         self._moved_s = time.monotonic()
@@ -73,7 +78,7 @@ class Client:
             wrong_setting(error)
 
     def partitions(self, place: Place) -> int:
-        """Return how many partitions a topic has; ends the flow if there is none of this name."""
+        """Return how many partitions a topic has; an unknown one ends the flow, or is waited for."""
 
         def ask() -> int:
             # Asked of the consumer: a producer's question could make the broker create the topic.
@@ -160,6 +165,8 @@ class Client:
         """End the flow, or leave it to librdkafka to cope."""
         if error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT):
             self._reason = one_line(error.str())
+        if self.found and error.code() in UNKNOWN:
+            return
         if line := place.hopeless(error, met=self._met):
             fail(line)
 

@@ -139,8 +139,7 @@ class _Writer(StatelessSinkPartition[Entry]):
 
     def _run(self) -> None:
         try:
-            for topic in self._topics.values():
-                topic.partitions = self._client.partitions(topic.place)
+            self._find()
             while self._wait():
                 for topic in self._topics.values():
                     for entry in self._next(topic):
@@ -150,6 +149,11 @@ class _Writer(StatelessSinkPartition[Entry]):
             pass
         except Exception as error:  # the flow must not go on as if there were a writer
             fail(f"Kafka at {self._brokers}: {type(error).__name__}: {one_line(error)}: restart the flow")
+
+    def _find(self) -> None:
+        for topic in self._topics.values():
+            topic.partitions, topic.memories = self._client.partitions(topic.place), {}
+        self._client.found = True
 
     def _wait(self) -> bool:
         """Wait for entries, seeing to those sent; False once closing and all is written."""
@@ -198,4 +202,4 @@ class _Writer(StatelessSinkPartition[Entry]):
             for topic in self._topics.values():
                 topic.waiting.extendleft(sent.entry for sent in reversed(topic.sent))
                 topic.sent.clear()
-                topic.memories.clear()
+        self._find()
