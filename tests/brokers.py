@@ -49,8 +49,13 @@ class Cluster:
 
     def messages(self, topic: str, partition: int) -> list[Any]:
         """Return all that a partition holds."""
-        settings = {"bootstrap.servers": self.address, "group.id": "reader", "enable.partition.eof": True}
-        consumer = Consumer(settings | {"auto.offset.reset": "earliest"})
+        settings: dict[str, Any] = {
+            "bootstrap.servers": self.address,
+            "group.id": "reader",
+            "enable.partition.eof": True,
+        }
+        settings |= {"auto.offset.reset": "earliest", "fetch.wait.max.ms": 20}
+        consumer = Consumer(settings)
         records: list[Any] = []
         try:
             consumer.assign([TopicPartition(topic, partition, 0)])

@@ -12,7 +12,7 @@ import pytest
 
 from tests import apache
 from tests.apache import Apache
-from tests.brokers import Broker, Cluster
+from tests.brokers import Broker, Cluster, Server
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
@@ -38,15 +38,36 @@ def redis_url(redis_server: RedisServer) -> str:
     return redis_server.url
 
 
-@pytest.fixture(scope="session", params=["other"] if OTHER else ["tansu", "apache"])
-def broker(request: pytest.FixtureRequest) -> Iterator[Cluster]:
-    """Return each kind of broker in turn, or the one that KAFKA_BOOTSTRAP_SERVERS names."""
-    if OTHER:
-        yield Cluster(OTHER)
-    elif request.param == "apache" and (reason := apache.missing()):
+@pytest.fixture(scope="session")
+def tansu() -> Iterator[Broker]:
+    """Return an embedded broker of this run's own."""
+    with Broker() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Apache]:
+    """Return an Apache Kafka of this run's own."""
+    if reason := apache.missing():
         pytest.skip(reason)
+    with Apache() as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=["other"] if OTHER else ["tansu", "kafka"])
+def broker(request: pytest.FixtureRequest) -> Cluster:
+    """Return each kind of broker in turn, or the one that KAFKA_BOOTSTRAP_SERVERS names."""
+    made: Cluster = Cluster(OTHER) if OTHER else request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(params=["tansu", "kafka"])
+def restartable(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Return each kind of broker in turn, one that keeps what it holds across restarts."""
+    if request.param == "kafka":
+        yield request.getfixturevalue("kafka")
     else:
-        with Apache() if request.param == "apache" else Broker() as started:
+        with Broker("kept") as started:
             yield started
 
 

@@ -10,13 +10,19 @@ from typing import Any
 
 import pytest
 
-from flows import topic_client
+from flows import topic_client, topics
 from flows.kafka_reader import Reader
 from flows.topic_client import Client
 from flows.topic_memory import Memory
 
 Patch = pytest.MonkeyPatch
 Produce = Callable[..., None]
+
+
+def little_patience(patch: Patch) -> None:
+    """Give up soon, at the end and on brokers that are down."""
+    patch.setattr(topic_client, "PATIENCE_S", 0.5)
+    patch.setattr(topics, "CLOSE_S", 1.0)
 
 
 def the_broker_tells_no_topic_ids(patch: Patch) -> None:
@@ -60,6 +66,7 @@ def records_are_noted_as_they_are_sent(patch: Patch) -> None:
 KAFKA_FAULTS: dict[str, Callable[[Patch], None]] = {
     fault.__name__: fault
     for fault in (
+        little_patience,
         the_broker_tells_no_topic_ids,
         killed_as_records_arrive,
         what_topics_hold_is_not_looked_at,

@@ -9,6 +9,7 @@ import signal
 import threading
 import time
 from multiprocessing.process import BaseProcess
+from operator import itemgetter
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -158,10 +159,17 @@ def produce(producer: Producer, topic: str, records: list[bytes | None], part: i
 
 
 def numbered(parts: list[list[bytes]]) -> list[tuple[int, bytes]]:
-    """Return the records of all partitions in the order of their event time."""
-    return list(
-        enumerate(sorted((r for part in parts for r in part), key=lambda r: json.loads(r)["timestamp"]))
-    )
+    """Return the records of all partitions in the order of their event time, which no two clicks share.
+
+    What is no click comes after the one before it.
+    """
+    timed: list[tuple[int, bytes]] = []
+    for part in parts:
+        time_ns = 0
+        for record in part:
+            time_ns = json.loads(record)["timestamp"] if record.startswith(b"{") else time_ns
+            timed.append((time_ns, record))
+    return list(enumerate(record for _, record in sorted(timed, key=itemgetter(0))))
 
 
 def writing(

@@ -7,6 +7,7 @@ import shutil
 import signal
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from random import Random
 
@@ -14,8 +15,9 @@ import pytest
 from bytewax.recovery import init_db_dir
 
 from tests import logs
-from tests.brokers import Broker, Cluster
+from tests.brokers import Broker, Cluster, Server
 from tests.kafka_flow import SECOND, KafkaFlow, clicks, numbered, produce, writing
+from tests.restarts import restart
 from tests.servers import wait_until
 
 
@@ -130,32 +132,13 @@ def test_idle_partitions_and_two_workers(flow: KafkaFlow, broker: Cluster, topic
     flow.assert_exact(numbered(kept))
 
 
-def test_broker_restarts(tmp_path: Path, topic: str, redis_url: str) -> None:
-    with Broker("kept") as broker:
-        parts = clicks(2000, parts=2)
-        broker.create(topic, 2)
-        hurry = threading.Event()
-        writer = writing(broker.producer(), topic, parts, 60, hurry)
-        flow = KafkaFlow(tmp_path, broker.address, topic, redis_url)
-        flow.start()
-        for number, end in enumerate((broker.kill, broker.stop, broker.kill), 1):
-            wait_until(lambda: "lag" in flow.board(), "lag known", 20)
-            end()
-            wait_until(lambda: flow.output.count("is down") == number, "outage", 20)  # noqa: B023
-            wait_until(lambda: "lag" not in flow.board(), "lag unknown", 20)
-            broker.start()
-            wait_until(lambda: flow.output.count("is back") == number, "end of outage", 20)  # noqa: B023
-        hurry.set()
-        writer.join()
-        # A producer whose broker is killed before it answers sends again: what counts is what the log holds.
-        parts = [broker.records(topic, part) for part in range(2)]
-        assert sum(len(part) for part in parts) > 1500
-        flow.wait_for([len(part) for part in parts])
-        flow.assert_exact(numbered(parts))
+def test_broker_restarts(restartable: Server, tmp_path: Path, topic: str, redis_url: str) -> None:
+    with closing(KafkaFlow(tmp_path, restartable.address, topic, redis_url)) as flow:
+        restart(flow, restartable, [True, False])
         assert flow.signal(signal.SIGTERM) == 0, flow.output
-        lines = flow.output.splitlines()
-        assert [line.partition(" (")[0] for line in lines[::2]] == [f"Kafka at {broker.address} is down"] * 3
-        assert lines[1::2] == [f"Kafka at {broker.address} is back"] * 3
+        lines = [line for line in flow.output.splitlines() if "for topics" not in line]
+        where = f"Kafka at {restartable.address} is"
+        assert [line.partition(" (")[0] for line in lines] == [f"{where} down", f"{where} back"] * 2
 
 
 # What cannot work
