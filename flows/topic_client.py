@@ -70,7 +70,9 @@ class Client:
         self._reason = "no answer"
         looking = client_config(self._brokers, settings, {"group.id": "clicks"}, {}) | _LOOKING
         self._config = client_config(self._brokers, settings, _DEFAULTS, _FIXED)
-        self._error_cb = functools.partial(self._judge, Place(self._brokers, "", "", "writing"))
+        self._error_cb = functools.partial(
+            self._judge, Place(self._brokers, "", "", "writing and reading of topics")
+        )
         try:
             self._consumer = Consumer(looking | {"error_cb": self._error_cb})
             self._producer = self._new_producer()

@@ -160,10 +160,16 @@ def created_anew(flow: KafkaFlow, broker: Cluster, topic: str, records: int, fau
 
 @pytest.mark.parametrize("records", [10, 200])
 def test_topic_created_anew(flow: KafkaFlow, broker: Cluster, topic: str, records: int) -> None:
-    assert created_anew(flow, broker, topic, records, None) == (
+    line = created_anew(flow, broker, topic, records, None)
+    assert line == (
         f"{flow.folder}/state/shard-0000 holds state of another kafka:{topic}: the topic was deleted and "
         "created anew; set CLICKS_STATE_DIR to another directory and KAFKA_GROUP_ID to another group"
     )
+    flow.redis.delete("entries_written", "state_logs", "special_offers", "rejected")
+    flow.environment |= {"KAFKA_GROUP_ID": f"{topic}-anew", "CLICKS_STATE_DIR": f"{flow.folder}/anew"}
+    flow.start()
+    flow.wait_for([records])
+    flow.assert_exact(numbered([broker.records(topic, 0)]))
 
 
 def test_topic_created_anew_without_ids(flow: KafkaFlow, broker: Cluster, topic: str) -> None:
