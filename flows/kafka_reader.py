@@ -30,6 +30,13 @@ _PROBE_S, _PROBE_EVERY_S = 0.5, 1.0
 _POLL_EVERY_S, _BUSY_RECORDS = 0.004, 500
 
 log = logging.getLogger("clicks.kafka")
+# A broker just started says so for a while; the next commit makes up for it.
+_STARTING = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.REQUEST_TIMED_OUT,
+}
 _OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
 Answer = TypeVar("Answer")
 
@@ -283,6 +290,6 @@ class Reader:
         self._doubtful = self._doubtful or error.code() in DOWN
 
     def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
-        if error is not None and error.code() not in DOWN:
+        if error is not None and error.code() not in DOWN | _STARTING:
             text = one_line(error.str())
             log.warning("the group's offsets are not committed (%s): is KAFKA_GROUP_ID used elsewhere?", text)

@@ -115,7 +115,7 @@ class _Writer(StatelessSinkPartition[Entry]):
             self._changed.notify_all()
         self._thread.join(CLOSE_S)
         self._client.abandoned = True
-        if unwritten := self._waiting() + sum(len(topic.sent) for topic in self._topics.values()):
+        if unwritten := self._waiting() + self._sent():
             log.error(
                 "Kafka at %s: %d records for topics are not written: the next start sends them",
                 *(self._brokers, unwritten),
@@ -123,6 +123,9 @@ class _Writer(StatelessSinkPartition[Entry]):
 
     def _waiting(self) -> int:
         return sum(len(topic.waiting) for topic in self._topics.values())
+
+    def _sent(self) -> int:
+        return sum(len(topic.sent) for topic in self._topics.values())
 
     def _give_up(self) -> bool:
         """Let the oldest go of what is not to be kept; returns whether any has gone since it is down."""
@@ -157,16 +160,16 @@ class _Writer(StatelessSinkPartition[Entry]):
 
     def _wait(self) -> bool:
         """Wait for entries, seeing to those sent; False once closing and all is written."""
-        while any(topic.sent for topic in self._topics.values()) and not self._waiting():
+        while self._sent() and not self._waiting():
             self._serve(_POLL_S)
         with self._changed:
             self._changed.wait_for(lambda: self._waiting() or self._closing)
+            if not self._sent():
+                self._client.idle()
             return self._waiting() > 0
 
     def _next(self, topic: _Topic) -> list[Entry]:
         with self._changed:
-            if not topic.sent:
-                self._client.idle()
             entries = [topic.waiting.popleft() for _ in range(min(_CHUNK, len(topic.waiting)))]
             self._changed.notify_all()
         return entries

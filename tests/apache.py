@@ -37,7 +37,7 @@ def missing() -> str:
     """Return why there can be no Apache Kafka here, "" if there can."""
     if shutil.which("java") is None:
         return "no java in the PATH"
-    return "" if list(JARS.glob("kafka_*.jar")) else f"no Apache Kafka in {JARS.name}: run `make kafka`"
+    return "" if list(JARS.glob("kafka_*.jar")) else "no Apache Kafka in .cache/kafka: run `make kafka`"
 
 
 class Apache(Server):
