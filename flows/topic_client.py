@@ -35,7 +35,7 @@ _LOOKING = {
     # A transaction that someone else has left open must not hide what is behind it.
     "isolation.level": "read_uncommitted",
     "queued.max.messages.kbytes": "4096",
-    "fetch.wait.max.ms": "100",
+    "fetch.wait.max.ms": "200",
 }
 # What a new producer, which looks first at what has arrived, gets over.
 _CURABLE = (

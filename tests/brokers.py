@@ -25,6 +25,8 @@ Started = TypeVar("Started", bound="Server")
 class Cluster:
     """The brokers at `address`, as a client sees them."""
 
+    fetch_wait_ms = 20
+
     def __init__(self, address: str) -> None:
         self.address = address
 
@@ -54,7 +56,7 @@ class Cluster:
             "group.id": "reader",
             "enable.partition.eof": True,
         }
-        settings |= {"auto.offset.reset": "earliest", "fetch.wait.max.ms": 20}
+        settings |= {"auto.offset.reset": "earliest", "fetch.wait.max.ms": self.fetch_wait_ms}
         consumer = Consumer(settings)
         records: list[Any] = []
         try:
@@ -188,6 +190,8 @@ class Broker(Server):
         super().__init__()
         self._login = login
         self._objects = ObjectStore() if storage == "kept" else None
+        if storage == "kept":
+            self.fetch_wait_ms = 500  # it is slow, and answers with nothing when this is over
 
     def start(self) -> None:
         """Start it and wait until it answers; one that wants a login is not waited for."""
