@@ -130,8 +130,10 @@ class Client:
             )
 
     def idle(self) -> None:
-        """Note that nothing was waited for so far."""
+        """Note that nothing is waited for, and let go of what there was to hear meanwhile."""
         self._moved_s = time.monotonic()
+        self._producer.poll(0)
+        self._consumer.poll(0)
 
     def moved(self) -> None:
         """Note that the broker takes records, or answers."""

@@ -33,7 +33,7 @@ KEEPS: dict[StreamName, int] = {"special_offers": 0, "rejected": 100_000}
 ROOM = 10_000
 CLOSE_S = 10.0
 
-_CHUNK, _POLL_S = 500, 0.05
+_CHUNK, _POLL_S, _IDLE_S = 500, 0.05, 1.0
 
 
 class TopicsSink(DynamicSink[Entry]):
@@ -163,9 +163,10 @@ class _Writer(StatelessSinkPartition[Entry]):
         while self._sent() and not self._waiting():
             self._serve(_POLL_S)
         with self._changed:
-            self._changed.wait_for(lambda: self._waiting() or self._closing)
-            if not self._sent():
+            while not self._sent():
                 self._client.idle()
+                if self._changed.wait_for(lambda: self._waiting() or self._closing, _IDLE_S):
+                    break
             return self._waiting() > 0
 
     def _next(self, topic: _Topic) -> list[Entry]:

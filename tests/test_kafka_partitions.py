@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from flows import kafka, kafka_reader
+from flows import kafka as kafka_source
+from flows import kafka_reader
 from flows.items import Batch
 from flows.kafka import KafkaPartition, KafkaSource
 from flows.kafka_reader import Reader
 from flows.settings import Settings
 from flows.state import State
+from tests.apache import Apache
 from tests.brokers import Cluster
 from tests.kafka_flow import SHARDS, produce
 from tests.servers import wait_until
@@ -27,8 +29,8 @@ def opened(
     tmp_path: Path, broker: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[KafkaPartition]]:
     """Return a function that opens the partitions of the topic, as a flow without any state."""
-    monkeypatch.setattr(kafka, "stop_on_signals", lambda: None)
-    for module in (kafka, kafka_reader):
+    monkeypatch.setattr(kafka_source, "stop_on_signals", lambda: None)
+    for module in (kafka_source, kafka_reader):
         monkeypatch.setattr(module, "fail", pytest.fail)
 
     def open_all(resume: int | None = None, **settings: Any) -> list[KafkaPartition]:
@@ -98,6 +100,23 @@ def test_batches_are_whole_and_few(
     assert max(len(batch.data) for batch in batches[0]) >= 10_000
 
 
+def test_lag_is_exact(kafka: Apache, tmp_path: Path, topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apache Kafka says where a log ends; the embedded broker says a little less."""
+    monkeypatch.setattr(kafka_source, "stop_on_signals", lambda: None)
+    kafka.create(topic)
+    produce(kafka.producer(), topic, [b"x"] * 25_000)
+    settings = Settings(
+        source=f"kafka:{kafka.address}/{topic}", kafka={"group.id": topic}, publish_every_ms=1
+    )
+    source = KafkaSource(settings, State(tmp_path / "state", SHARDS, topic))
+    [partition] = [source.build_part("source", name, None) for name in source.list_parts()]
+    batches = read(partition, 25_000)
+    lags = [(batch.marker.lag, batch.end) for batch in batches if batch.marker is not None]
+    assert len(lags) > 1
+    assert all(lag == 25_000 - end for lag, end in lags if lag is not None)
+    assert lags[-1] == (0, 25_000)
+
+
 def test_offsets_with_gaps(opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str) -> None:
     broker.create(topic)
     producer = broker.producer(transactional_id=topic)
@@ -135,21 +154,21 @@ def test_time_a_record_was_logged(
 def test_new_group_begins_before_the_oldest_window(
     opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert kafka.REACH_MS == 8.5 * 3600 * 1000
+    assert kafka_source.REACH_MS == 8.5 * 3600 * 1000
     broker.create(topic)
     produce(broker.producer(), topic, [b"old"] * 10)
     # The broker goes by when records came, so the wall clock is moved instead.
     start_ms = time.time_ns() // 10**6 + 50
     wait_until(lambda: time.time_ns() // 10**6 > start_ms, "time passes")
     produce(broker.producer(), topic, [b"new"] * 10)
-    monkeypatch.setattr(kafka, "now_ms", lambda: start_ms + kafka.REACH_MS)
+    monkeypatch.setattr(kafka_source, "now_ms", lambda: start_ms + kafka_source.REACH_MS)
     [partition] = opened()
     assert partition.snapshot() == 10
     assert broker.committed(topic, topic) == [10]
     # Later the group's offset counts, since nothing has been applied yet.
     produce(broker.producer(), topic, [b"newer"] * 10)
     later_ms = time.time_ns() // 10**6 - 1
-    monkeypatch.setattr(kafka, "now_ms", lambda: later_ms + kafka.REACH_MS)
+    monkeypatch.setattr(kafka_source, "now_ms", lambda: later_ms + kafka_source.REACH_MS)
     assert opened()[0].snapshot() == 10
 
 
