@@ -573,7 +573,7 @@ def test_inspection_shows_what_is_held_and_changes_nothing(killed: Killed) -> No
     shown = inspected(str(killed.flow.state))
     assert shown.returncode == 0, shown.stderr
     lines = shown.stdout.splitlines()
-    assert lines[0] == f"{killed.flow.state}: format 1, source file:{killed.flow.log}, 3 of 3 shards"
+    assert lines[0] == f"{killed.flow.state}: format 2, source file:{killed.flow.log}, 3 of 3 shards"
     assert [line.split()[0] for line in lines[3:6]] == ["0000", "0001", "0002"]
     assert all(f"file:{killed.flow.log}@" in line and "2024-02-2" in line for line in lines[3:6])
     operators = [line.split()[0] for line in lines[8:]]
