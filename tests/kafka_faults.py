@@ -22,7 +22,7 @@ Produce = Callable[..., None]
 def little_patience(patch: Patch) -> None:
     """Give up soon, at the end and on brokers that are down."""
     patch.setattr(topic_client, "PATIENCE_S", 0.5)
-    patch.setattr(topics, "CLOSE_S", 1.0)
+    patch.setattr(topics, "CLOSE_S", 4.0)
 
 
 def the_broker_tells_no_topic_ids(patch: Patch) -> None:
