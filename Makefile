@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export RUST_BACKTRACE ?= 0
 
-.PHONY: install install-dev browser tools demo check format test bench
+.PHONY: install install-dev browser tools kafka demo check format test bench
 
 install: $(VENV)/installed
 
@@ -44,6 +44,17 @@ tools:
 	@command -v kustomize >/dev/null || command -v kubectl >/dev/null || [ -x .cache/bin/kustomize ] || \
 	  ! command -v go >/dev/null || GOBIN=$(CURDIR)/.cache/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.0
 
+# A real Apache Kafka, whose jars come from Maven Central. Where that cannot be had, tests do without.
+kafka: .cache/kafka/installed
+
+.cache/kafka/installed: tests/kafka/pom.xml
+	@command -v java >/dev/null && command -v mvn >/dev/null || { \
+	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends default-jre-headless maven >/dev/null; }; \
+	rm -rf .cache/kafka; \
+	if timeout 300 mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/kafka >/dev/null; \
+	then touch $@; else echo "Apache Kafka cannot be had from Maven Central: the tests do without it"; fi
+
 demo: install
 	@$(BIN)/python -m dashboard.demo
 
@@ -56,7 +67,7 @@ format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-test: check browser tools
+test: check browser tools kafka
 	$(BIN)/pytest
 
 bench: install-dev browser

@@ -24,7 +24,7 @@ from flows.log_lines import set_up
 from flows.metrics import watch_state
 from flows.outbox import Receipts
 from flows.pages import Pages
-from flows.redis_sink import RedisSink
+from flows.redis_sink import MAXLEN, RedisSink
 from flows.sessions import Sessions
 from flows.settings import Settings
 from flows.sources import source
@@ -61,13 +61,18 @@ def build(settings: Settings) -> Dataflow:
         windowed("latest", newest, Latest, state, everywhere=False),
         windowed("categories", visits, Categories, state),
         windowed("raw", newest, Raw, state, everywhere=False),
-        windowed("totals", visits, Totals, state),
+        windowed("totals", visits, functools.partial(Totals, receipts), state),
         windowed("journeys", visits, functools.partial(Journeys, receipts, check(JOURNEYS)), state),
     ]
     made = op.branch("are_entries", op.merge("reports", *reports), lambda item: isinstance(item[1], list))
     boards = board("board", made.falses, state, cluster, settings.publish_every_ms)
-    out = op.merge("out", op.key_rm("entries", made.trues), boards)
-    op.output("redis", out, RedisSink(settings, on_written=receipts.note))
+    entries = op.key_rm("entries", made.trues)
+    op.output("redis", op.merge("out", entries, boards), RedisSink(settings, receipts.sink(MAXLEN)))
+    if settings.topics:
+        # Imported here: who writes to no topic needs no client of Kafka's.
+        from flows.topics import TopicsSink
+
+        op.output("topics", entries, TopicsSink(settings, receipts))
     return flow
 
 

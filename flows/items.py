@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -59,13 +60,16 @@ class Board:
 
 
 class Entry(NamedTuple):
-    """One entry of a Redis stream, written once however often it is sent.
+    """One entry of a stream, written once however often it is sent: to Redis, and to a topic if it has one.
 
     Entries of one (`stream`, `lane`) come in the order of `ordinal`, a string made from the source position
-    that sorts as text; an entry whose ordinal is not above the last one written changes nothing.
+    that sorts as text; an entry whose ordinal is not above the last one written changes nothing. A field is
+    text, or bytes where it is part of a record as it came. `time_ns` is the event time of the click that made
+    the entry (nanoseconds since 1970 UTC), 0 where there is none.
     """
 
     stream: StreamName
     lane: str
     ordinal: str
-    fields: dict[str, str]
+    fields: Mapping[str, str | bytes]
+    time_ns: int = 0

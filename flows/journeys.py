@@ -166,14 +166,14 @@ class Journeys:
     def _log(self, click: _Click, state: str, what: str) -> None:
         user = click.user
         fields = {"created": _created(click), "msg": f"[User {user} {what}]", "user": user, "state": state}
-        self._outbox.add("state_logs", click.position, click.sub, fields)
+        self._outbox.add("state_logs", click.position, click.sub, click.time_ns, fields)
 
     def _offer(self, journey: Journey, click: _Click) -> None:
         offer = journey.offer(click.gender)
         if offer is not None:
             self._log(click, OFFER, f"triggered offer {offer}")
             fields = {"created": _created(click), "user": click.user, "offer": offer}
-            self._outbox.add("special_offers", click.position, click.sub, fields)
+            self._outbox.add("special_offers", click.position, click.sub, click.time_ns, fields)
 
     def report(self, as_of_s: int) -> int:
         """Return how many journeys visitors are on."""

@@ -22,10 +22,12 @@ from flows.admission import BUCKETS
 from flows.cluster import Cluster, Opening
 from flows.failing import fail
 from flows.items import Batch
-from flows.kafka_reader import Reader, variable
+from flows.kafka_errors import variable
+from flows.kafka_reader import Reader
 from flows.settings import Settings
 from flows.sources import Metronome, OpeningPartition, now_ms, say_start
 from flows.split import BUCKET_S
+from flows.state import State
 
 # The oldest window begins at most this long before the newest click.
 REACH_MS = BUCKETS * BUCKET_S * 1000
@@ -48,9 +50,9 @@ _SERVICE_LINK = re.compile(r"(.+\.)?(service\.(host|port)|port)(\..+)?")
 class KafkaSource(FixedPartitionedSource[Batch, int | None]):
     """The partitions of a topic, named TOPIC/NUMBER; positions are offsets."""
 
-    def __init__(self, settings: Settings, cluster: Cluster) -> None:
+    def __init__(self, settings: Settings, cluster: Cluster, state: State) -> None:
         brokers, _, self._topic = settings.source.removeprefix("kafka:").rpartition("/")
-        self._cluster, self._every_ms = cluster, settings.publish_every_ms
+        self._cluster, self._state, self._every_ms = cluster, state, settings.publish_every_ms
         self._config = consumer_config(brokers, settings)
         self._lock = threading.Lock()
 
@@ -61,6 +63,7 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
     def list_parts(self) -> list[str]:
         """Return the partitions the topic has; waits for a broker that is down."""
         with self._lock:
+            self._state.identify(self._reader.topic_id or None)
             return [self._reader.name(number) for number in self._reader.partitions]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
@@ -92,13 +95,23 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
 
 def consumer_config(brokers: str, settings: Settings) -> dict[str, str]:
     """Return librdkafka's settings; ends the flow with one line if a KAFKA_ variable contradicts the flow."""
+    return client_config(brokers, settings, _DEFAULTS, _FIXED)
+
+
+def client_config(
+    brokers: str, settings: Settings, defaults: dict[str, str], fixed: dict[str, str]
+) -> dict[str, str]:
+    """Return librdkafka's settings of any client; a consumer passes over those of a producer, and so on.
+
+    Ends the flow with one line if a KAFKA_ variable contradicts what is `fixed`.
+    """
     given = {name: value for name, value in settings.kafka.items() if not _SERVICE_LINK.fullmatch(name)}
-    for name, value in _FIXED.items():
+    for name, value in fixed.items():
         if given.get(name, value).lower() != value:
             fail(f"{variable(name)} is {given[name]!r}: unset it, the flow needs {value!r}")
-    # librdkafka would print a line for every attempt to connect; `Reader` says what matters.
+    # librdkafka would print a line for every attempt to connect; the flow says what matters.
     quiet = {} if "debug" in given else {"log_level": "0"}
-    return _DEFAULTS | quiet | given | _FIXED | {"bootstrap.servers": brokers}
+    return defaults | quiet | given | fixed | {"bootstrap.servers": brokers}
 
 
 class KafkaPartition(StatefulSourcePartition[Batch, int]):

@@ -10,15 +10,16 @@ import contextlib
 import functools
 import logging
 import os
-import re
 import threading
 import time
 from collections.abc import Callable
 from typing import Any, NoReturn, TypeVar
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from flows.failing import fail, one_line
+from flows.kafka_errors import DOWN, Place, checked, wrong_setting
 from flows.stopping import stop_requested
 
 BATCH_RECORDS = 10_000
@@ -29,21 +30,15 @@ _PROBE_S, _PROBE_EVERY_S = 0.5, 1.0
 _POLL_EVERY_S, _BUSY_RECORDS = 0.004, 500
 
 log = logging.getLogger("clicks.kafka")
-_UNKNOWN = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
-_LOGIN = {KafkaError._AUTHENTICATION, KafkaError.SASL_AUTHENTICATION_FAILED}
-_FORBIDDEN = {
-    KafkaError.TOPIC_AUTHORIZATION_FAILED,
-    KafkaError.GROUP_AUTHORIZATION_FAILED,
-    KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+# A broker just started says so for a while; the next commit makes up for it.
+_STARTING = {
+    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    KafkaError.COORDINATOR_NOT_AVAILABLE,
+    KafkaError.NOT_COORDINATOR,
+    KafkaError.REQUEST_TIMED_OUT,
 }
 _OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
-_DOWN = {KafkaError._ALL_BROKERS_DOWN, KafkaError._TRANSPORT, KafkaError._RESOLVE, KafkaError._TIMED_OUT}
 Answer = TypeVar("Answer")
-
-
-def variable(name: str) -> str:
-    """Return the environment variable that sets a librdkafka property."""
-    return f"KAFKA_{name.upper().replace('.', '_')}"
 
 
 class _Buffer:
@@ -62,7 +57,10 @@ class Reader:
     """
 
     def __init__(self, config: dict[str, str], topic: str) -> None:
+        self._config: dict[str, Any] = dict(config)
         self._topic, self._brokers = topic, config["bootstrap.servers"]
+        rights = f"reading of topic {topic!r} and of the group"
+        self._place = Place(self._brokers, topic, "CLICKS_SOURCE", rights)
         self._lock = threading.RLock()
         self._buffers: dict[int, _Buffer] = {}
         self._opened: list[TopicPartition] = []
@@ -74,9 +72,7 @@ class Reader:
         try:
             self._consumer = Consumer(config | {"error_cb": self._on_error, "on_commit": self._on_commit})
         except KafkaException as error:
-            text = one_line(error.args[0].str())
-            name = re.search(r'property[^"]*"([^"]+)"', text)
-            fail(f"{variable(name[1]) if name else 'a KAFKA_ variable'}: {text}: correct or unset it")
+            wrong_setting(error)
 
     def name(self, number: int) -> str:
         """Return a partition's name."""
@@ -88,27 +84,45 @@ class Reader:
 
         def ask() -> list[int]:
             topic = self._consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
-            return sorted(_checked([topic])[0].partitions)
+            return sorted(checked([topic])[0].partitions)
+
+        return self._ask(ask)
+
+    @functools.cached_property
+    def topic_id(self) -> str:
+        """What tells the topic from one of the same name before it; "" if the broker does not say."""
+        admin = AdminClient(self._config)
+
+        def ask() -> str:
+            try:
+                wanted = TopicCollection([self._topic])
+                described = admin.describe_topics(wanted, request_timeout=_ANSWER_S)[self._topic].result()
+            except KafkaException as error:
+                if error.args[0].code() in DOWN:
+                    raise
+                return ""
+            found = str(described.topic_id)
+            return found if found.strip("A") else ""  # all zero: the broker knows of none
 
         return self._ask(ask)
 
     def committed(self, number: int) -> int | None:
         """Return the group's offset, None if it has none."""
         wanted = [self._part(number)]
-        [found] = self._ask(lambda: _checked(self._consumer.committed(wanted, timeout=_ANSWER_S)))
+        [found] = self._ask(lambda: checked(self._consumer.committed(wanted, timeout=_ANSWER_S)))
         return int(found.offset) if found.offset >= 0 else None
 
     def offset_at(self, number: int, at_ms: int) -> int:
         """Return the offset of the first record logged at wall clock `at_ms` or later, or the end."""
         wanted = [self._part(number, at_ms)]
-        [found] = self._ask(lambda: _checked(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S)))
+        [found] = self._ask(lambda: checked(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S)))
         return int(found.offset) if found.offset >= 0 else self._ask(lambda: self._ends(number))[1]
 
     def commit(self, number: int, offset: int, *, wait: bool = False) -> None:
         """Commit a partition's offset to the group."""
         offsets = [self._part(number, offset)]
         if wait:
-            self._ask(lambda: _checked(self._consumer.commit(offsets=offsets, asynchronous=False) or []))
+            self._ask(lambda: checked(self._consumer.commit(offsets=offsets, asynchronous=False) or []))
         else:
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
@@ -223,7 +237,7 @@ class Reader:
                 answer = question()
             except KafkaException as error:
                 self._judge(error.args[0])
-                if error.args[0].code() not in _DOWN:
+                if error.args[0].code() not in DOWN:
                     self._reason = one_line(error.args[0].str())
                 self._serve_errors()
                 self._gone()
@@ -269,27 +283,13 @@ class Reader:
 
     def _judge(self, error: KafkaError) -> None:
         """End the flow, or doubt that the broker is there, or leave it to librdkafka to cope."""
-        code, text, where = error.code(), one_line(error.str()), f"Kafka at {self._brokers}"
-        if code in _UNKNOWN:
-            fail(f"{where} has no topic {self._topic!r}: create it, or correct CLICKS_SOURCE")
-        if code in _LOGIN and "transport failure" not in text:
-            fail(f"{where} refuses the login: {text}: correct KAFKA_SECURITY_PROTOCOL and KAFKA_SASL_...")
-        if code == KafkaError._SSL and not self._met:
-            fail(f"{where}: no TLS: {text}: correct KAFKA_SECURITY_PROTOCOL and KAFKA_SSL_...")
-        if code in _FORBIDDEN:
-            fail(f"{where} forbids it: {text}: allow reading of topic {self._topic!r} and of the group")
+        if line := self._place.hopeless(error, met=self._met):
+            fail(line)
         if error.fatal():
-            fail(f"{where}: {text}: restart the flow")
-        self._doubtful = self._doubtful or code in _DOWN
+            fail(f"Kafka at {self._brokers}: {one_line(error.str())}: restart the flow")
+        self._doubtful = self._doubtful or error.code() in DOWN
 
     def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
-        if error is not None and error.code() not in _DOWN:
+        if error is not None and error.code() not in DOWN | _STARTING:
             text = one_line(error.str())
             log.warning("the group's offsets are not committed (%s): is KAFKA_GROUP_ID used elsewhere?", text)
-
-
-def _checked(answers: list[Any]) -> list[Any]:
-    for answer in answers:
-        if answer.error is not None:
-            raise KafkaException(answer.error)
-    return answers

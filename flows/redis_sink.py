@@ -69,9 +69,8 @@ end
 class RedisSink(DynamicSink[Item]):
     """Writes boards and entries to `settings.redis_url`, to the embedded Valkey if that is None.
 
-    `on_written` is called from the writing thread with each entry that is in Redis (by this write or an
-    earlier one), and with each `state_logs` entry that newer ones pushed out of the buffer. Raises
-    SettingsError if the URL cannot be understood, or there can be no embedded Valkey.
+    `on_written` is called from the writing thread with each entry that is in Redis, and with each that newer
+    ones pushed out of the buffer. Raises SettingsError for a bad URL, or if there can be no embedded Valkey.
     """
 
     def __init__(self, settings: Settings, on_written: Callable[[Entry], None] | None = None) -> None:
@@ -160,8 +159,7 @@ class _Backlog:
         if MAXLEN[entry.stream] and len(queue) > BUFFER:
             oldest = queue.popleft()
             self.entries_dropped_total += 1
-            if entry.stream == "state_logs":
-                self._superseded.append(oldest)
+            self._superseded.append(oldest)
 
 
 class _Writer(StatelessSinkPartition[Item]):
@@ -271,14 +269,18 @@ class _Writer(StatelessSinkPartition[Item]):
 def _packed(entries: list[Entry]) -> bytes:
     """Return what ADD_ENTRIES takes."""
     lists = [
-        (f"{entry.stream}|{entry.lane}", entry.ordinal, *chain.from_iterable(entry.fields.items()))
-        for entry in entries
+        (f"{one.stream}|{one.lane}", one.ordinal, *map(_text, chain.from_iterable(one.fields.items())))
+        for one in entries
     ]
     try:
         return msgspec.msgpack.encode(lists)
     except UnicodeEncodeError:  # a lone surrogate in a click must not block its stream
         cleaned = [[text.encode(errors="replace").decode() for text in one] for one in lists]
         return msgspec.msgpack.encode(cleaned)
+
+
+def _text(field: str | bytes) -> str:
+    return field.decode(errors="replace") if isinstance(field, bytes) else field
 
 
 def address(url: str) -> str:

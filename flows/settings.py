@@ -9,10 +9,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from flows.items import StreamName
+
 EMBEDDED_PORT = 6399
 EMBEDDED_URL = f"redis://127.0.0.1:{EMBEDDED_PORT}/0"
 MAX_SHARDS = 4096
 
+# The variable that names a stream's topic.
+TOPIC_VARIABLES: dict[StreamName, str] = {
+    "special_offers": "CLICKS_OFFERS_TOPIC",
+    "rejected": "CLICKS_REJECTED_TOPIC",
+}
+
+_TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
 
@@ -35,6 +44,7 @@ class Settings:
     mask_ip: bool = False
     log_format: str = "text"
     kafka: Mapping[str, str] = field(default_factory=dict)
+    topics: Mapping[StreamName, str] = field(default_factory=dict)
 
     @property
     def log(self) -> str:
@@ -42,13 +52,16 @@ class Settings:
         kind, _, rest = self.source.partition(":")
         return f"kafka:{rest.rpartition('/')[2]}" if kind == "kafka" else self.source
 
+    @property
+    def brokers(self) -> str:
+        """Where topics are: at the source's brokers, or else those of KAFKA_BOOTSTRAP_SERVERS."""
+        kind, _, rest = self.source.partition(":")
+        return rest.rpartition("/")[0] if kind == "kafka" else self.kafka.get("bootstrap.servers", "")
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read and check the variables in `env`; raises SettingsError."""
-        for variable in ("CLICKS_OFFERS_TOPIC", "CLICKS_REJECTED_TOPIC"):
-            if env.get(variable):
-                _refuse(variable, env[variable], "this version writes to Redis only, so unset it")
-        return cls(
+        settings = cls(
             source=_source(env.get("CLICKS_SOURCE") or cls.source),
             redis_url=_redis_url(env.get("REDIS_URL")),
             state_dir=Path(env.get("CLICKS_STATE_DIR") or cls.state_dir),
@@ -61,7 +74,10 @@ class Settings:
                 for name, value in env.items()
                 if name.startswith("KAFKA_") and value
             },
+            topics={stream: env[name] for stream, name in TOPIC_VARIABLES.items() if env.get(name)},
         )
+        _check_topics(settings)
+        return settings
 
 
 def duration_s(text: str) -> float | None:
@@ -117,6 +133,19 @@ def _log_format(text: str) -> str:
     if text not in ("text", "json"):
         _refuse("CLICKS_LOG_FORMAT", text, "set it to text or json")
     return text
+
+
+def _check_topics(settings: Settings) -> None:
+    taken = [settings.source.rpartition("/")[2]] if settings.source.startswith("kafka:") else []
+    for stream, topic in settings.topics.items():
+        if not _TOPIC.fullmatch(topic):
+            _refuse(TOPIC_VARIABLES[stream], topic, "set it to the name of a Kafka topic")
+        if topic in taken:
+            _refuse(TOPIC_VARIABLES[stream], topic, "set it to a topic of its own")
+        if not settings.brokers:
+            remedy = f"{TOPIC_VARIABLES[stream]} needs brokers, set it to theirs, such as localhost:9092"
+            _refuse("KAFKA_BOOTSTRAP_SERVERS", "", remedy)
+        taken.append(topic)
 
 
 def _flag(variable: str, text: str) -> bool:

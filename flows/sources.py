@@ -41,7 +41,7 @@ def source(settings: Settings, cluster: Cluster, state: State) -> FixedPartition
     # Imported here, since flows.kafka builds on this module.
     from flows.kafka import KafkaSource
 
-    return KafkaSource(settings, cluster)
+    return KafkaSource(settings, cluster, state)
 
 
 def now_ms() -> int:

@@ -256,6 +256,11 @@ def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
         fail(damaged(path, error))
     for key, value in header.format.items():
         if value != wanted.get(key, value if key == "log" else None):
+            if key == "log" and wanted["source"].startswith("kafka:"):
+                fail(
+                    f"{path} holds state of another {wanted['source']}: the topic was deleted and created "
+                    "anew; set CLICKS_STATE_DIR to another directory and KAFKA_GROUP_ID to another group"
+                )
             remedy = f"{_REMEDIES.get(key, 'set it back')}, or set CLICKS_STATE_DIR to another directory"
             fail(f"{path} holds state of {key} {value}, this flow has {wanted.get(key)}: {remedy}")
     return header

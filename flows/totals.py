@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from typing import Any
 
 from flows.columns import Rejection
 from flows.items import Entry
+from flows.outbox import Outbox, Receipts
 from flows.split import ShardClicks
-
-# As many as the stream keeps. They stay in the state and are sent again after a restart, since those that the
-# flow took in just before it was killed may not be in Redis; to send one again changes nothing.
-_KEPT = 1000
 
 
 class Totals:
     """Counts what becomes of every record; rejected ones are passed on for all to see."""
 
-    def __init__(self) -> None:
+    def __init__(self, receipts: Receipts | None = None) -> None:
         self._counts: Counter[str] = Counter()
-        self._unsent: list[Entry] = []
-        self._kept: deque[Entry] = deque(maxlen=_KEPT)
-        self._new = 0
+        self._outbox = Outbox(receipts or Receipts())
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks and the shard's rejected records."""
@@ -31,37 +26,25 @@ class Totals:
         at: Counter[int] = Counter()
         for rejection in item.rejected:
             self._counts[f"rejected {rejection.reason}"] += 1
-            self._send(_entry(item.header.source, at[rejection.position], rejection))
+            self._outbox.put(_entry(item.header.source, at[rejection.position], rejection))
             at[rejection.position] += 1
 
-    def _send(self, entry: Entry) -> None:
-        self._unsent.append(entry)
-        self._kept.append(entry)
-        self._new += 1
-
     def entries(self) -> list[Entry]:
-        """Return the entries of the records rejected since the last call, at first those of the state."""
-        entries, self._unsent = self._unsent, []
-        return entries
+        """Return the entries of the records rejected since the last call, at first those not yet written."""
+        return self._outbox.entries()
 
     def report(self, as_of_s: int) -> dict[str, int]:
         """Return the counts."""
         return dict(self._counts)
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
-        """Return all counts, which are few, and the entries that are new, or all that are kept."""
-        kept = list(self._kept)
-        new = kept if everything else kept[max(len(kept) - self._new, 0) :]
-        self._new = 0
-        return {"counts": dict(self._counts), "rejected": [(e.lane, e.ordinal, e.fields) for e in new]}
+        """Return all counts, which are few, and the entries that are not yet written."""
+        return {"counts": dict(self._counts), "outbox": self._outbox.pending()}
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in a part of the state."""
         self._counts = Counter(part["counts"])
-        for lane, ordinal, fields in part["rejected"]:
-            self._send(Entry("rejected", lane, ordinal, fields))
-        self._new = 0
-        self._unsent = list(self._kept)
+        self._outbox.load(part["outbox"])
 
 
 def _entry(source: str, number: int, rejection: Rejection) -> Entry:
@@ -72,7 +55,7 @@ def _entry(source: str, number: int, rejection: Rejection) -> Entry:
         fields={
             "reason": rejection.reason,
             "position": f"{source}@{rejection.position}",
-            "record": rejection.record.decode(errors="replace"),
+            "record": rejection.record,
         },
     )
 

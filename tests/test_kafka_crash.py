@@ -18,8 +18,8 @@ from tests.kafka_crash import (
     flow_over,
     kill_while_writing,
 )
+from tests.kafka_flow import KafkaFlow, clicks, writing
 from tests.servers import RedisServer, wait_until
-from tests.test_kafka import KafkaFlow, clicks, writing
 
 KILLS = 20
 KILLS_AT_POINT = 10

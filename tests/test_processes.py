@@ -16,11 +16,11 @@ from flows.store import read_header, shard_path
 from tests import logs
 from tests.brokers import Broker
 from tests.faults import troubles
+from tests.kafka_flow import clicks, numbered, writing
 from tests.oracle import recompute
 from tests.pods import Pods, run_to_the_end
 from tests.published import assert_same, published
 from tests.servers import wait_until
-from tests.test_kafka import clicks, numbered, writing
 
 PARTS = 4
 SHARDS = 7

@@ -72,13 +72,14 @@ REFUSES = [
     ("CLICKS_MASK_IP", "yes", "CLICKS_MASK_IP is 'yes': set it to 0 or 1"),
     (
         "CLICKS_OFFERS_TOPIC",
-        "o",
-        "CLICKS_OFFERS_TOPIC is 'o': this version writes to Redis only, so unset it",
+        "special-offers",
+        "KAFKA_BOOTSTRAP_SERVERS is '': CLICKS_OFFERS_TOPIC needs brokers, set it to theirs, such as "
+        "localhost:9092",
     ),
     (
         "CLICKS_REJECTED_TOPIC",
-        "r",
-        "CLICKS_REJECTED_TOPIC is 'r': this version writes to Redis only, so unset it",
+        "re/jected",
+        "CLICKS_REJECTED_TOPIC is 're/jected': set it to the name of a Kafka topic",
     ),
 ]
 
@@ -93,6 +94,36 @@ def test_refuses_with_one_line(variable: str, value: str, line: str) -> None:
     with pytest.raises(SettingsError) as error:
         Settings.from_env({variable: value})
     assert str(error.value) == line
+
+
+@pytest.mark.parametrize(
+    ("env", "brokers", "topics"),
+    [
+        ({"CLICKS_SOURCE": "kafka:a:1,b:2/clicks"}, "a:1,b:2", {}),
+        (
+            {
+                "CLICKS_SOURCE": "kafka:a:1/clicks",
+                "CLICKS_OFFERS_TOPIC": "o",
+                "KAFKA_BOOTSTRAP_SERVERS": "b:2",
+            },
+            "a:1",
+            {"special_offers": "o"},
+        ),
+        ({"CLICKS_REJECTED_TOPIC": "r", "KAFKA_BOOTSTRAP_SERVERS": "b:2"}, "b:2", {"rejected": "r"}),
+    ],
+)
+def test_topics(env: dict[str, str], brokers: str, topics: dict[str, str]) -> None:
+    settings = Settings.from_env(env)
+    assert (settings.brokers, settings.topics) == (brokers, topics)
+
+
+@pytest.mark.parametrize("topics", [{"OFFERS": "clicks"}, {"OFFERS": "same", "REJECTED": "same"}])
+def test_topics_are_different_ones(topics: dict[str, str]) -> None:
+    env = {f"CLICKS_{name}_TOPIC": topic for name, topic in topics.items()}
+    with pytest.raises(SettingsError) as error:
+        Settings.from_env({"CLICKS_SOURCE": "kafka:a:1/clicks", **env})
+    name, topic = list(env.items())[-1]
+    assert str(error.value) == f"{name} is '{topic}': set it to a topic of its own"
 
 
 def test_the_line_is_all_that_a_user_sees() -> None:

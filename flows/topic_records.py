@@ -1,0 +1,46 @@
+"""Entries as records of their topics: key, value and headers, and the id by which one is known again."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import NamedTuple
+
+from flows.items import Entry
+
+
+class Record(NamedTuple):
+    """A record to be written. `id` tells it from all others; `spread` is what its partition is chosen by."""
+
+    id: str
+    key: bytes | None
+    value: bytes
+    headers: list[tuple[str, str | bytes | None]]
+    spread: bytes
+
+
+def record_of(entry: Entry) -> Record:
+    """Return an entry of `special_offers` or `rejected` as a record.
+
+    Its id is made of the entry's lane and ordinal and of the value: an entry made anew from the same clicks
+    has the same id; one of another log that merely stood at the same place has not.
+    """
+    headers: list[tuple[str, str | bytes | None]] = []
+    if entry.stream == "special_offers":
+        offer = {"Timestamp": entry.time_ns, "Tags": {}, "Id": "offer", "Value": entry.fields["offer"]}
+        key, value = _bytes(entry.fields["user"]), json.dumps([offer]).encode()
+    else:
+        key, value = None, _bytes(entry.fields["record"])
+        headers = [(name, entry.fields[name]) for name in ("reason", "position")]
+    record_id = f"{entry.lane}@{entry.ordinal}-{zlib.crc32(value):08x}"
+    return Record(record_id, key, value, [("id", record_id), *headers], key or entry.lane.encode())
+
+
+def place_of(record_id: str) -> tuple[str, str]:
+    """Return the lane and the ordinal of an id."""
+    lane, _, rest = record_id.rpartition("@")
+    return lane, rest.rpartition("-")[0]
+
+
+def _bytes(field: str | bytes) -> bytes:
+    return field if isinstance(field, bytes) else field.encode(errors="replace")

@@ -1,0 +1,246 @@
+"""The partitions of a Kafka topic as sources, against real brokers: what they give, and where they start."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flows import kafka as kafka_source
+from flows import kafka_reader
+from flows.cluster import Cluster as Workers
+from flows.cluster import Opening
+from flows.items import Batch
+from flows.kafka import KafkaPartition, KafkaSource
+from flows.kafka_reader import Reader
+from flows.settings import Settings
+from flows.state import State
+from flows.store import NOTHING
+from tests.apache import Apache
+from tests.brokers import Cluster
+from tests.kafka_flow import SHARDS, produce
+from tests.servers import wait_until
+
+NOTHING_APPLIED = Opening(dict.fromkeys(range(SHARDS), NOTHING))
+
+# What a partition gives
+
+
+@pytest.fixture
+def opened(
+    tmp_path: Path, broker: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., list[KafkaPartition]]:
+    """Return a function that opens the partitions of the topic, as a flow without any state."""
+    for module in (kafka_source, kafka_reader):
+        monkeypatch.setattr(module, "fail", pytest.fail)
+
+    def open_all(resume: int | None = None, **settings: Any) -> list[KafkaPartition]:
+        source = KafkaSource(
+            Settings(source=f"kafka:{broker.address}/{topic}", kafka={"group.id": topic}, **settings),
+            Workers(SHARDS),
+            State(tmp_path / "state", SHARDS, topic),
+        )
+        return [source.open_part(name, resume, NOTHING_APPLIED) for name in source.list_parts()]
+
+    return open_all
+
+
+def read(partition: KafkaPartition, until: int) -> list[Batch]:
+    """Return a partition's batches until one ends at `until`."""
+    batches: list[Batch] = []
+
+    def there() -> bool:
+        batches.extend(partition.next_batch())
+        return bool(batches) and batches[-1].end == until
+
+    wait_until(there, f"batch up to {until}")
+    assert [batch.start for batch in batches[1:]] == [batch.end for batch in batches[:-1]]
+    return batches
+
+
+def positions_of(batches: list[Batch]) -> list[int]:
+    """Return the positions of all records."""
+    return [
+        position
+        for batch in batches
+        for position in batch.positions or range(batch.start, batch.start + len(batch.data))
+    ]
+
+
+def test_batches_are_whole_and_few(
+    opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str
+) -> None:
+    broker.create(topic, 3)
+    producer = broker.producer()
+    produce(producer, topic, [b"x"] * 25_000)
+    partitions = opened(publish_every_ms=500)
+    batches: dict[int, list[Batch]] = {0: [], 1: [], 2: []}
+    begun_s = time.monotonic()
+    # A few records at a time come in the second one.
+    for _ in range(40):
+        produce(producer, topic, [b"x"] * 5, 1)
+        end_s = time.monotonic() + 0.05
+        while time.monotonic() < end_s:
+            for number, partition in enumerate(partitions):
+                batches[number] += partition.next_batch()
+    batches[1] += read(partitions[1], 200)
+    beats = (time.monotonic() - begun_s) / 0.5
+    for number, end in ((0, 25_000), (1, 200), (2, 0)):
+        assert [batch.start for batch in batches[number]] == [
+            0,
+            *(batch.end for batch in batches[number][:-1]),
+        ]
+        assert batches[number][-1].end == end
+        assert {batch.source for batch in batches[number]} == {f"{topic}/{number}"}
+        assert {batch.parts for batch in batches[number]} == {3}
+        markers = [batch.marker for batch in batches[number] if batch.marker is not None]
+        assert 3 <= len(markers) == len({marker.number for marker in markers}) <= beats + 2
+        assert number == 1 or markers[-1].lag == 0
+        assert {marker.lag for marker in markers} <= {None, 0, *range(1, end + 1)}
+        assert all(marker.now_ms is not None and marker.number == marker.now_ms // 500 for marker in markers)
+        assert len(batches[number]) <= len(markers) + (3 if number == 0 else 0)
+    assert max(len(batch.data) for batch in batches[0]) >= 10_000
+
+
+def test_lag_is_exact(kafka: Apache, tmp_path: Path, topic: str) -> None:
+    """Apache Kafka says where a log ends; the embedded broker says a little less."""
+    kafka.create(topic)
+    produce(kafka.producer(), topic, [b"x"] * 25_000)
+    settings = Settings(
+        source=f"kafka:{kafka.address}/{topic}", kafka={"group.id": topic}, publish_every_ms=1
+    )
+    source = KafkaSource(settings, Workers(SHARDS), State(tmp_path / "state", SHARDS, topic))
+    [partition] = [source.open_part(name, None, NOTHING_APPLIED) for name in source.list_parts()]
+    batches = read(partition, 25_000)
+    lags = [(batch.marker.lag, batch.end) for batch in batches if batch.marker is not None]
+    assert len(lags) > 1
+    assert all(lag == 25_000 - end for lag, end in lags if lag is not None)
+    assert lags[-1] == (0, 25_000)
+
+
+def test_offsets_with_gaps(opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str) -> None:
+    broker.create(topic)
+    producer = broker.producer(transactional_id=topic)
+    producer.init_transactions(10)
+    for _ in range(3):
+        producer.begin_transaction()
+        produce(producer, topic, [b"a", b"b"])
+        producer.commit_transaction(10)
+    # Two records, then the mark of the transaction's end, three times.
+    [partition] = opened()
+    batches = read(partition, 9)
+    assert batches[0].start == 0
+    assert positions_of(batches) == [0, 1, 3, 4, 6, 7]
+    assert partition.snapshot() == 9
+
+
+def test_time_a_record_was_logged(
+    opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str
+) -> None:
+    broker.create(topic)
+    producer = broker.producer()
+    at_ms = time.time_ns() // 10**6 - 60_000
+    [partition] = opened(publish_every_ms=100)
+    logged = []
+    for end, stamp in ((1, at_ms), (2, at_ms + 7), (3, at_ms + 3_600_000)):
+        producer.produce(topic, b"x", partition=0, timestamp=stamp)
+        assert producer.flush(10) == 0
+        logged.append(read(partition, end)[-1])
+    assert [batch.logged_ms for batch in logged] == [at_ms, at_ms + 7, logged[-1].read_ms]
+
+
+# Where it starts
+
+
+def test_new_group_begins_before_the_oldest_window(
+    opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert kafka_source.REACH_MS == 8.5 * 3600 * 1000
+    broker.create(topic)
+    produce(broker.producer(), topic, [b"old"] * 10)
+    # The broker goes by when records came, so the wall clock is moved instead.
+    start_ms = time.time_ns() // 10**6 + 50
+    wait_until(lambda: time.time_ns() // 10**6 > start_ms, "time passes")
+    produce(broker.producer(), topic, [b"new"] * 10)
+    monkeypatch.setattr(kafka_source, "now_ms", lambda: start_ms + kafka_source.REACH_MS)
+    [partition] = opened()
+    assert partition.snapshot() == 10
+    assert broker.committed(topic, topic) == [10]
+    # Later the group's offset counts, since nothing has been applied yet.
+    produce(broker.producer(), topic, [b"newer"] * 10)
+    later_ms = time.time_ns() // 10**6 - 1
+    monkeypatch.setattr(kafka_source, "now_ms", lambda: later_ms + kafka_source.REACH_MS)
+    assert opened()[0].snapshot() == 10
+
+
+@pytest.mark.parametrize(
+    ("applied", "committed", "resume", "start"),
+    [
+        (70, 50, None, 50),
+        (30, 50, None, 30),
+        (30, None, None, 30),
+        (None, 50, None, 0),
+        (None, None, None, 0),
+        (70, 50, 60, 60),
+        (30, 50, 60, 30),
+        (None, 50, 60, 60),
+    ],
+)
+def test_start(
+    opened: Callable[..., list[KafkaPartition]],
+    broker: Cluster,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+    applied: int | None,
+    committed: int | None,
+    resume: int | None,
+    start: int,
+) -> None:
+    broker.create(topic)
+    produce(broker.producer(), topic, [b"x"] * 100)
+    if committed is not None:
+        broker.commit(topic, topic, committed)
+    monkeypatch.setattr(Opening, "applied", lambda *_: applied)
+    assert opened(resume)[0].snapshot() == start
+    if resume is None:
+        assert broker.committed(topic, topic) == [start if committed is None else committed]
+
+
+def test_records_that_have_left_the_log(
+    opened: Callable[..., list[KafkaPartition]],
+    broker: Cluster,
+    topic: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker.create(topic)
+    produce(broker.producer(), topic, [b"x"] * 100)
+    # The broker keeps everything, so it is only asked as if it did not.
+    monkeypatch.setattr(Reader, "_ends", lambda *_: (40, 100))
+    [partition] = opened(resume=10)
+    batches = read(partition, 100)
+    assert batches[0].start == 10
+    assert positions_of(batches) == list(range(40, 100))
+    assert [record.getMessage() for record in caplog.records] == [
+        f"{topic}/0: the log no longer has the records [10, 40): they are not counted"
+    ]
+
+
+def test_commits_what_the_epoch_before_had(
+    opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str
+) -> None:
+    broker.create(topic)
+    producer = broker.producer()
+    [partition] = opened()
+    partition.snapshot()
+    produce(producer, topic, [b"x"] * 10)
+    read(partition, 10)
+    partition.snapshot()
+    produce(producer, topic, [b"x"] * 10)
+    read(partition, 20)
+    assert broker.committed(topic, topic) == [0]
+    partition.snapshot()
+    wait_until(lambda: broker.committed(topic, topic) == [10], "commit")

@@ -1,0 +1,174 @@
+"""How topics are written to: what waits, what they hold already, and to which partition a key belongs."""
+
+from __future__ import annotations
+
+import time
+from random import Random
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+
+from flows import topic_client, topic_memory, topics
+from flows.items import Entry
+from flows.kafka_errors import Place
+from flows.outbox import Receipts
+from flows.partitioner import partition_of
+from flows.settings import Settings
+from flows.topic_client import Client
+from flows.topic_records import Record, record_of
+from tests.brokers import Broker, Cluster
+from tests.out_topics import PARTITIONS, offers_in, rejected_in
+from tests.servers import wait_until
+
+# While the broker is down
+
+
+def offer(number: int, lane: str = "log/0/1") -> Entry:
+    fields = {"created": "1", "user": f"visitor-{number % 7}", "offer": "offer1"}
+    return Entry("special_offers", lane, f"{number:020d}-000000-000", fields, number)
+
+
+def rejection(number: int) -> Entry:
+    position, record = f"log/0@{number}", b"\xff%d" % number
+    fields: dict[str, str | bytes] = {"reason": "not_json", "position": position, "record": record}
+    return Entry("rejected", "log/0", f"{number:020d}-000000", fields)
+
+
+def settings_of(broker: Cluster, topic: str, **kafka: str) -> Settings:
+    names = {"special_offers": f"{topic}-offers", "rejected": f"{topic}-rejected"}
+    return Settings.from_env(
+        {
+            "CLICKS_SOURCE": f"kafka:{broker.address}/{topic}",
+            "CLICKS_OFFERS_TOPIC": names["special_offers"],
+            "CLICKS_REJECTED_TOPIC": names["rejected"],
+            **kafka,
+        }
+    )
+
+
+def test_all_offers_wait_and_the_newest_rejected_records(
+    topic: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(topics, "ROOM", 10)
+    monkeypatch.setitem(topics.KEEPS, "rejected", 20)
+    with Broker("kept") as broker:
+        for name in ("offers", "rejected"):
+            broker.create(f"{topic}-{name}", PARTITIONS)
+        receipts = Receipts()
+        sink = topics.TopicsSink(settings_of(broker, topic), receipts)
+        partition = sink.build("topics", 0, 1)
+        partition.write_batch([[offer(0), rejection(0)]])
+        wait_until(lambda: receipts.written(offer(0)) and receipts.written(rejection(0)), "the first")
+        monkeypatch.setattr(topic_client, "PATIENCE_S", 0.5)
+        broker.kill()
+        begun_s = time.monotonic()
+        for number in range(1, 100, 3):
+            partition.write_batch(
+                [[entry(n) for n in range(number, number + 3) for entry in (offer, rejection)]]
+            )
+        assert time.monotonic() - begun_s < 2
+        wait_until(lambda: len(caplog.records) == 2, "lines")
+        assert not receipts.written(offer(1))
+        monkeypatch.undo()
+        monkeypatch.setitem(topics.KEEPS, "rejected", 20)
+        broker.start()
+        wait_until(lambda: receipts.written(offer(99)) and receipts.written(rejection(99)), "the last", 20)
+        partition.close()
+        assert sorted(at_s for _, at_s, _ in offers_in(broker, f"{topic}-offers")) == [
+            n / 1e9 for n in range(100)
+        ]
+        found = sorted(int(record[1:]) for _, _, record in rejected_in(broker, f"{topic}-rejected"))
+        assert found[-20:] == list(range(80, 100))
+        assert len(found) < 99
+    where = f"Kafka at {broker.address} takes"
+    lines = [record.getMessage() for record in caplog.records]
+    assert [line.partition(" (")[0] for line in lines] == [
+        f"{where} no records for topics",
+        "more than 20 entries of rejected wait: the oldest go",
+        f"{where} records for topics again",
+    ]
+
+
+def test_a_producer_that_cannot_go_on_is_replaced(broker: Cluster, topic: str) -> None:
+    for name in ("offers", "rejected"):
+        broker.create(f"{topic}-{name}", PARTITIONS)
+    receipts = Receipts()
+    partition: Any = topics.TopicsSink(settings_of(broker, topic), receipts).build("topics", 0, 1)
+    for number in range(40):
+        partition.write_batch([[offer(number), rejection(number)]])
+        if number in (10, 20):
+            partition._client.broken = True
+    wait_until(lambda: receipts.written(offer(39)) and receipts.written(rejection(39)), "the last", 20)
+    partition.close()
+    assert sorted(at_s for _, at_s, _ in offers_in(broker, f"{topic}-offers")) == [n / 1e9 for n in range(40)]
+    found = sorted(int(record[1:]) for _, _, record in rejected_in(broker, f"{topic}-rejected"))
+    assert found == list(range(40))
+
+
+# What a topic holds
+
+
+@pytest.fixture
+def client(broker: Cluster, topic: str) -> Client:
+    return Client(settings_of(broker, topic))
+
+
+def send(broker: Cluster, topic: str, records: list[Record | None], batch: int = 100) -> None:
+    """Write records to a topic's first partition, for None one of somebody else."""
+    producer = broker.producer()
+    for number, record in enumerate(records, 1):
+        producer.produce(topic, "any", partition=0, headers=record.headers if record else None)
+        if number % batch == 0 or number == len(records):
+            assert producer.flush(10) == 0
+
+
+@pytest.mark.parametrize("between", [0, 100])
+def test_memory(
+    broker: Cluster, topic: str, client: Client, monkeypatch: pytest.MonkeyPatch, between: int
+) -> None:
+    monkeypatch.setattr(topic_memory, "_FIRST_STEP", 5)
+    broker.create(topic)
+    lanes = ["log/0/1", "log/1/1"]
+    held = [record_of(offer(n, lane)) for n in range(20) for lane in lanes]
+    send(broker, topic, [each for record in held for each in (record, *[None] * between)], 2 + 5 * between)
+    memory = client.memory(Place(broker.address, topic, "", ""), 0, 1)
+    for number in (15, 19, 20, 21):
+        for lane in lanes:
+            assert memory.holds(record_of(offer(number, lane)).id) == (number < 20)
+    assert memory._start > 0
+    # The first of a lane, and one of a lane that is not there: found, or not, with the whole of it read.
+    assert memory.holds(record_of(offer(0)).id)
+    assert not memory.holds(record_of(offer(7, "log/2/1")).id)
+    assert memory._start == 0
+    # Another log's entry at the same place is another one.
+    assert not memory.holds(record_of(offer(7)._replace(time_ns=8)).id)
+
+
+def test_memory_ends_somewhere(
+    broker: Cluster, topic: str, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(topic_client, "MOST_RECORDS", 30)
+    broker.create(topic)
+    send(broker, topic, [record_of(offer(n)) for n in range(100)], 5)
+    memory = client.memory(Place(broker.address, topic, "", ""), 0, 1)
+    assert [memory.holds(record_of(offer(n)).id) for n in (60, 75, 99)] == [False, True, True]
+
+
+def test_memory_of_nothing(broker: Cluster, topic: str, client: Client) -> None:
+    broker.create(topic)
+    assert not client.memory(Place(broker.address, topic, "", ""), 0, 1).holds(record_of(offer(1)).id)
+
+
+def test_partitions_are_those_of_other_clients(broker: Cluster, topic: str) -> None:
+    broker.create(topic, 7)
+    rng = Random(1)
+    keys = [rng.randbytes(n % 23 + 1) for n in range(300)]
+    producer = Producer(
+        {"bootstrap.servers": broker.address, "partitioner": "murmur2_random", "log_level": "0"}
+    )
+    for key in keys:
+        producer.produce(topic, b"any", key)
+    assert producer.flush(10) == 0
+    found = {message.key(): n for n in range(7) for message in broker.messages(topic, n)}
+    assert found == {key: partition_of(key, 7) for key in keys}
