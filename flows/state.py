@@ -147,7 +147,7 @@ class Shard:
             columns = {name: options() for name in ["default", *self._operators]}
             self._db = Rdict(str(path), options(), columns)
             header = header_of(self._db)
-            if "log" not in header.format:
+            if not own_format.items() <= header.format.items():
                 self._db.put(b"format", encode(header.format | own_format))
         except OSError as error:
             fail(f"{path} cannot be made: {error.strerror}: set CLICKS_STATE_DIR to a directory to write to")

@@ -79,7 +79,8 @@ def read(path: Path, columns: list[str], look: Callable[[Rdict], Found]) -> Foun
 
 
 def _names(path: Path) -> list[str]:
-    return sorted(os.listdir(path))
+    """Return the files but RocksDB's own log, which each opening may begin anew."""
+    return sorted(name for name in os.listdir(path) if not name.startswith("LOG"))
 
 
 def header_of(db: Rdict) -> Header:
