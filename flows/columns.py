@@ -85,7 +85,13 @@ class Words:
 
     def used(self) -> tuple[Ints, Ints, list[str | None]]:
         """Return (codes in use, each row's place among them, their words)."""
-        used, place = np.unique(self.codes, return_inverse=True)
+        if len(self.words) > 8 * len(self.codes):
+            used, place = np.unique(self.codes, return_inverse=True)
+        else:
+            # Without a sort: a mark for each code in use, and how many are marked up to it.
+            marks = np.zeros(len(self.words), bool)
+            marks[self.codes] = True
+            used, place = np.flatnonzero(marks), (np.cumsum(marks) - 1)[self.codes]
         return used, place, [self.words[code] for code in used.tolist()]
 
 

@@ -269,18 +269,19 @@ class _Writer(StatelessSinkPartition[Item]):
 def _packed(entries: list[Entry]) -> bytes:
     """Return what ADD_ENTRIES takes."""
     lists = [
-        (f"{one.stream}|{one.lane}", one.ordinal, *map(_text, chain.from_iterable(one.fields.items())))
-        for one in entries
+        (f"{one.stream}|{one.lane}", one.ordinal, *chain.from_iterable(one.fields.items())) for one in entries
     ]
     try:
-        return msgspec.msgpack.encode(lists)
+        # Redis's own MessagePack knows no bytes.
+        if all(type(text) is str for text in lists[0]):
+            return msgspec.msgpack.encode(lists)
     except UnicodeEncodeError:  # a lone surrogate in a click must not block its stream
-        cleaned = [[text.encode(errors="replace").decode() for text in one] for one in lists]
-        return msgspec.msgpack.encode(cleaned)
+        pass
+    return msgspec.msgpack.encode([list(map(_text, one)) for one in lists])
 
 
 def _text(field: str | bytes) -> str:
-    return field.decode(errors="replace") if isinstance(field, bytes) else field
+    return (field if isinstance(field, bytes) else field.encode(errors="replace")).decode(errors="replace")
 
 
 def address(url: str) -> str:

@@ -24,7 +24,7 @@ from flows.stopping import stop_requested
 
 log = logging.getLogger("clicks.source")
 
-BLOCK_BYTES = 1 << 23
+BLOCK_BYTES = 1 << 24
 _DEMO_SECONDS = 600
 _DEMO_RECORDS = 20_000
 _INDEX_BITS = 24

@@ -52,12 +52,8 @@ def _packed_floats(column: Ints) -> list[Any]:
 def _packed_words(column: Words) -> list[Any]:
     codes, words = column.codes, column.words
     if len(words) > len(codes):
-        in_use = np.zeros(len(words), bool)
-        in_use[codes] = True
-        used = np.flatnonzero(in_use)
-        place = np.empty(len(words), np.int32)
-        place[used] = np.arange(len(used), dtype=np.int32)
-        codes, words = place[codes], [words[code] for code in used.tolist()]
+        _, place, words = column.used()
+        codes = place.astype(np.int32)
     return ["words", packed(codes), words]
 
 
