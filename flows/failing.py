@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 log = logging.getLogger("clicks")
@@ -24,3 +28,22 @@ def fail(message: str) -> NoReturn:
     sys.stdout.flush()
     log.critical("%s", message)
     os._exit(1)
+
+
+# Arguments: seconds, the line, the process to end.
+_WATCH = 'sleep "$1"; printf "%s\\n" "$2" >&2; kill -9 "$3"'
+
+
+@contextmanager
+def within(seconds: float, message: str) -> Iterator[None]:
+    """End the process with the one line if what is done in this context takes longer.
+
+    Watched from another process, since native code that never returns may keep all of Python waiting.
+    """
+    command = ["/bin/sh", "-c", _WATCH, "sh", str(seconds), message, str(os.getpid())]
+    watch = subprocess.Popen(command, start_new_session=True)
+    try:
+        yield
+    finally:
+        os.killpg(watch.pid, signal.SIGKILL)
+        watch.wait()

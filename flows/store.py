@@ -16,10 +16,11 @@ from typing import Any, NamedTuple, TypeVar
 
 from rocksdict import AccessType, Options, Rdict
 
-from flows.failing import one_line
+from flows.failing import one_line, within
 from flows.packing import decode
 
 VERSION = 2
+OPENING_S = 60
 _BUFFER_BYTES = 1 << 22
 _NO_ROOM = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
 
@@ -68,7 +69,11 @@ def read(path: Path, columns: list[str], look: Callable[[Rdict], Found]) -> Foun
     while True:
         files = _names(path)
         try:
-            db = Rdict(str(path), options(), {name: options() for name in columns}, AccessType.read_only())
+            # Some damage makes RocksDB look for the rest of its files' list for ever.
+            with within(OPENING_S, damaged(path, TimeoutError(f"not opened within {OPENING_S} s"))):
+                db = Rdict(
+                    str(path), options(), {name: options() for name in columns}, AccessType.read_only()
+                )
             try:
                 return look(db)
             finally:

@@ -1,0 +1,34 @@
+"""How a flow that cannot go on ends."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from flows.failing import within
+
+HANGING = """
+from flows.failing import within
+with within({seconds}, "it took too long"):
+    # A regular expression that backtracks without end: native code that lets nothing else run.
+    import re
+    re.match("(a|a)*$", "a" * {length} + "b")
+"""
+
+
+@pytest.mark.parametrize(("seconds", "length", "line"), [(1, 60, "it took too long\n"), (30, 3, "")])
+def test_native_code_that_does_not_return_ends_with_one_line(seconds: int, length: int, line: str) -> None:
+    script = HANGING.format(seconds=seconds, length=length)
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    assert (ended.returncode != 0, ended.stderr) == (bool(line), line)
+
+
+def test_what_ends_in_time_is_left_alone() -> None:
+    began_s = time.monotonic()
+    with within(0.2, "it took too long"):
+        pass
+    while time.monotonic() < began_s + 0.4:
+        time.sleep(0.05)
