@@ -17,6 +17,8 @@ from tests.brokers import Broker, Cluster, Server
 from tests.servers import RedisServer
 
 if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
     from tests.kafka_flow import KafkaFlow
 
 # How long an example takes says nothing on a machine that does other things too.
@@ -42,6 +44,15 @@ def redis_url(redis_server: RedisServer) -> str:
     """Return the URL of an empty Redis."""
     redis_server.client().flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Return a browser of this run's own."""
+    from tests.dashboard.conftest import chromium
+
+    with chromium() as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

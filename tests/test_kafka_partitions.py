@@ -224,7 +224,7 @@ def test_records_that_have_left_the_log(
     batches = read(partition, 100)
     assert batches[0].start == 10
     assert positions_of(batches) == list(range(40, 100))
-    assert [record.getMessage() for record in caplog.records] == [
+    assert [record.getMessage() for record in caplog.records if record.levelname == "WARNING"] == [
         f"{topic}/0: the log no longer has the records [10, 40): they are not counted"
     ]
 

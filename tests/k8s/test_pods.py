@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import urllib.request
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -14,7 +13,6 @@ import pytest
 import yaml
 from playwright.sync_api import Browser
 
-from tests.dashboard.conftest import chromium
 from tests.dashboard.looking import wait_state
 from tests.k8s.manifests import Manifest, named, pod, rendered
 from tests.k8s.sandbox import Pod, can_run, rendered_pod
@@ -136,12 +134,6 @@ def test_a_flow_that_cannot_run_says_why_and_ends_with_a_status(
         assert running.wait(30) == 1
         assert running.output.count("\n") == 1
         assert running.output.startswith("CLICKS_SOURCE is 'nonsense'")
-
-
-@pytest.fixture
-def browser() -> Iterator[Browser]:
-    with chromium() as browser:
-        yield browser
 
 
 def test_the_dashboard_shows_a_board_with_a_user_that_may_only_read(
