@@ -68,7 +68,7 @@ format: install-dev
 	$(BIN)/ruff format .
 
 test: check browser tools kafka
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 3 --dist loadfile
 
 bench: install-dev browser
 	$(BIN)/python -m tests.bench.throughput

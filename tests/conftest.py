@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from flows.settings import EMBEDDED_PORT
 from tests import apache
 from tests.apache import Apache
 from tests.brokers import Broker, Cluster, Server
@@ -44,6 +47,14 @@ def redis_url(redis_server: RedisServer) -> str:
     """Return the URL of an empty Redis."""
     redis_server.client().flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="module")
+def fixed_port() -> Iterator[None]:
+    """Keep the embedded server's port to one module, of whatever process that runs tests."""
+    with (Path(tempfile.gettempdir()) / f"clicks-tests-{EMBEDDED_PORT}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 @pytest.fixture(scope="session")

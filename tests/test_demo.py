@@ -16,6 +16,8 @@ import redis
 from flows.settings import EMBEDDED_URL
 from tests.servers import wait_until
 
+pytestmark = pytest.mark.usefixtures("fixed_port")
+
 
 def test_the_demo_fills_the_board_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:
     output = tmp_path / "output"

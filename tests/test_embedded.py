@@ -32,6 +32,8 @@ print(embedded.ensure(int(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 
+pytestmark = pytest.mark.usefixtures("fixed_port")
+
 
 @contextmanager
 def owner(port: int, directory: Path) -> Iterator[subprocess.Popen[str]]:
