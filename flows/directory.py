@@ -1,7 +1,7 @@
 """The directory: which visitors a shard holds, each with a small number, their slot.
 
 A visitor is known by 128 bits of hash of their id: two of a billion visitors are taken for one with a chance
-of 1 in 10^21. So a visitor costs 36 bytes here, numpy looks up all of a batch at once.
+of 1 in 10^21. So a visitor costs 36 bytes here, and numpy looks up all of a batch at once.
 """
 
 from __future__ import annotations
