@@ -168,6 +168,10 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
         """Wait a little, unless more records are likely to be there."""
         return None if self._more else datetime.now(timezone.utc) + _IDLE
 
+    def close(self) -> None:
+        """Let go of the partition."""
+        self._reader.close(self._number)
+
     def snapshot(self) -> int:
         """Return the offset of the next read, and commit that of the epoch before.
 

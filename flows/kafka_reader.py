@@ -27,6 +27,7 @@ BUFFER_BYTES = 1 << 25
 
 _ANSWER_S, _AGAIN_S = 1.5, 0.2
 _PROBE_S, _PROBE_EVERY_S = 0.5, 1.0
+_CLOSE_S = 3.0
 _POLL_EVERY_S, _BUSY_RECORDS = 0.004, 500
 
 log = logging.getLogger("clicks.kafka")
@@ -248,6 +249,20 @@ class Reader:
             else:
                 self._there()
                 return answer
+
+    def close(self, number: int) -> None:
+        """Let go of a partition, and with the last one of the broker.
+
+        In a thread, which keeps the consumer if that takes long: one whose broker is down would keep the
+        process from ending for as long as a commit may take.
+        """
+        with self._lock:
+            self._buffers.pop(number, None)
+            if self._buffers:
+                return
+        closing = threading.Thread(target=self._consumer.close, name="kafka-close", daemon=True)
+        closing.start()
+        closing.join(_CLOSE_S)
 
     def _serve_errors(self) -> None:
         """Let `_judge` see what went wrong with the connections; once records may come `_poll` does that."""
