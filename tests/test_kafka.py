@@ -15,6 +15,7 @@ import pytest
 from bytewax.recovery import init_db_dir
 
 from tests import logs
+from tests.apache import Apache
 from tests.brokers import Broker, Cluster, Server
 from tests.faults import troubles
 from tests.kafka_flow import SECOND, KafkaFlow, clicks, numbered, produce, writing
@@ -118,6 +119,24 @@ def test_recovery_of_bytewax(flow: KafkaFlow, broker: Cluster, topic: str) -> No
     flow.start()
     flow.wait_for([len(part) for part in parts])
     flow.assert_exact(numbered(parts))
+
+
+def test_partitions_that_are_added(kafka: Apache, tmp_path: Path, topic: str, redis_url: str) -> None:
+    parts = clicks(1500, parts=3)
+    kafka.create(topic, 2)
+    producer = kafka.producer()
+    with closing(KafkaFlow(tmp_path, kafka.address, topic, redis_url)) as flow:
+        for number in range(2):
+            produce(producer, topic, list(parts[number]), number)
+        flow.start()
+        flow.wait_for([len(part) for part in parts[:2]])
+        kafka.grow(topic, 3)
+        assert flow.signal(signal.SIGTERM) == 0, flow.output
+        # The producer may not know of the third yet.
+        produce(kafka.producer(), topic, list(parts[2]), 2)
+        flow.start()
+        flow.wait_for([len(part) for part in parts])
+        flow.assert_exact(numbered(parts))
 
 
 def test_idle_partitions_and_two_workers(flow: KafkaFlow, broker: Cluster, topic: str) -> None:
