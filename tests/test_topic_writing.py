@@ -67,7 +67,7 @@ def test_all_offers_wait_and_the_newest_rejected_records(
             partition.write_batch(
                 [[entry(n) for n in range(number, number + 3) for entry in (offer, rejection)]]
             )
-        assert time.monotonic() - begun_s < 2
+        assert time.monotonic() - begun_s < 10
         wait_until(lambda: len(caplog.records) == 2, "lines")
         assert not receipts.written(offer(1))
         monkeypatch.undo()
@@ -82,12 +82,12 @@ def test_all_offers_wait_and_the_newest_rejected_records(
         assert found[-20:] == list(range(80, 100))
         assert len(found) < 99
     where = f"Kafka at {broker.address} takes"
-    lines = [record.getMessage() for record in caplog.records]
-    assert [line.partition(" (")[0] for line in lines] == [
-        f"{where} no records for topics",
-        "more than 20 entries of rejected wait: the oldest go",
-        f"{where} records for topics again",
-    ]
+    lines = [record.getMessage().partition(" (")[0] for record in caplog.records]
+    # The first two come from two threads.
+    assert (set(lines[:2]), lines[2:]) == (
+        {f"{where} no records for topics", "more than 20 entries of rejected wait: the oldest go"},
+        [f"{where} records for topics again"],
+    )
 
 
 def test_a_producer_that_cannot_go_on_is_replaced(broker: Cluster, topic: str) -> None:
