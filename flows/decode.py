@@ -130,7 +130,7 @@ class _Reading:
                 fields, plain = click
                 if plain is not None:
                     self.shown[self.taken] = plain
-                self._take([fields], np.array([fields.timestamp], np.int64), np.array([row], np.int32))
+                self._take_run([fields], row + 1)
         except RecordError as error:
             self._reject(str(error), row, record)
 

@@ -68,12 +68,13 @@ class Journeys:
             journey.beginning(columns["category"], columns["gender"], columns["age"])
             for journey in self._journeys
         ]
+        may_begin = counted & np.any([rows >= 0 for rows in begins], axis=0)
         followed = self._busy.copy()
-        followed[item.slot[counted & np.any([rows >= 0 for rows in begins], axis=0)]] = True
+        followed[item.slot[may_begin]] = True
         one_by_one = followed[item.slot] & counted
         self._table.touch(item.slot[counted])
         self._pass_by(item, np.flatnonzero(counted & ~one_by_one))
-        self._follow(item, np.flatnonzero(one_by_one), begins)
+        self._follow(item, np.flatnonzero(one_by_one), begins, may_begin)
 
     def _reserve(self, slots: int) -> None:
         self._table.reserve(slots)
@@ -93,14 +94,13 @@ class Journeys:
         self._table["product"][slot] = item.columns["product_hash"][rows]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
-    def _follow(self, item: ShardClicks, rows: Ints, begins: list[Ints]) -> None:
+    def _follow(self, item: ShardClicks, rows: Ints, begins: list[Ints], may_begin: Ints) -> None:
         """Look at those of the clicks `rows` that may take a step one by one."""
         if not len(rows):
             return
         visits = Visits.of(item.slot[rows])
         refresh, gone = self._history(item, rows, visits)
-        may_begin = np.any([begin[rows] >= 0 for begin in begins], axis=0)
-        look = (self._busy[item.slot[rows]] | visits.since(may_begin)) & ~refresh
+        look = (self._busy[item.slot[rows]] | visits.since(may_begin[rows])) & ~refresh
         self._outbox.begin(f"{item.header.source}/{item.shard}")
         for click in _clicks(item, rows[look], begins, gone[look]):
             if click.gone:
