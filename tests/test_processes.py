@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
-from itertools import count
 from pathlib import Path
 from random import Random
 
@@ -25,21 +23,18 @@ from tests.servers import wait_until
 PARTS = 4
 SHARDS = 7
 PORTIONS = 20
-_topics = count()
-
-
-@pytest.fixture(scope="module")
-def broker() -> Iterator[Broker]:
-    with Broker() as started:
-        yield started
 
 
 @pytest.fixture
-def topic(broker: Broker) -> str:
+def broker(tansu: Broker) -> Broker:
+    return tansu
+
+
+@pytest.fixture
+def topic(broker: Broker, topic: str) -> str:
     """Return a topic of PARTS partitions that no other test uses."""
-    name = f"pods-{next(_topics)}"
-    broker.create(name, PARTS)
-    return name
+    broker.create(topic, PARTS)
+    return topic
 
 
 def pods_of(folder: Path, broker: Broker, topic: str, redis_url: str, *, shared: bool) -> Pods:

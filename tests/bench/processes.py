@@ -19,7 +19,6 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
-from zlib import crc32
 
 from confluent_kafka import Producer
 
@@ -28,6 +27,8 @@ from flows.decode import decode
 from flows.items import Batch
 from flows.shop import Shop
 from flows.split import by_age, by_page, by_visitor
+from tests.bench.log import partition_of
+from tests.bench.process import cpu_s as process_cpu_s
 from tests.brokers import Broker
 from tests.servers import RedisServer, free_port, wait_until
 
@@ -35,7 +36,6 @@ HOURS = 9.5
 PARTS = 4
 TOPIC, EMPTY = "clicks", "empty"
 BATCH = 10_000
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def shop(clicks: int, visitors: int) -> list[tuple[int, bytes]]:
@@ -43,10 +43,7 @@ def shop(clicks: int, visitors: int) -> list[tuple[int, bytes]]:
     source = Shop(rate=2.5 * clicks / (HOURS * 3600), visitors=2 * visitors)
     end_s = int(time.time()) - 60
     records = [r for second in range(end_s - int(HOURS * 3600), end_s) for r in source.second(second)]
-    visitors_of = (record.partition(b'"userId"')[2][:44] for record in records[-clicks:])
-    return [
-        (crc32(name) % PARTS, record) for name, record in zip(visitors_of, records[-clicks:], strict=True)
-    ]
+    return [(partition_of(record, PARTS), record) for record in records[-clicks:]]
 
 
 def fill(producer: Producer, records: list[tuple[int, bytes]]) -> dict[str, int]:
@@ -87,7 +84,7 @@ def read_all(processes: int, broker: Broker, ends: dict[str, int]) -> tuple[floa
                 "all is read",
                 600,
             )
-            return time.perf_counter() - began_s, [_cpu_s(process.pid) for process in running]
+            return time.perf_counter() - began_s, [process_cpu_s(process.pid) for process in running]
         finally:
             for process in running:
                 process.kill()
@@ -101,11 +98,6 @@ def measure(processes: int, broker: Broker, ends: dict[str, int]) -> dict[str, f
     clicks = sum(ends.values())
     used_us = [(busy - idle) / clicks * 1e6 for busy, idle in zip(cpu_s, idle_cpu_s, strict=True)]
     return {"rate": clicks / (wall_s - idle_s), "all_us": sum(used_us), "most_us": max(used_us)}
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 def crossing(records: list[bytes], workers: int) -> dict[str, float]:

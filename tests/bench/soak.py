@@ -20,6 +20,7 @@ import redis
 from confluent_kafka import Producer
 
 from flows.shop import Shop
+from tests.bench.log import partition_of
 from tests.bench.process import cpu_s, rss_mib
 from tests.brokers import Broker
 from tests.dashboard.click_to_page import running_flow
@@ -59,10 +60,8 @@ class FastShop:
             self.newest_s = self._first_s + second * SPEED
             for event_s in range(self.newest_s, self.newest_s + SPEED):
                 for record in self._shop.second(event_s):
-                    at = record.find(b'"userId":"') + 10
-                    self._producer.produce(
-                        self._topic, record, partition=sum(record[at : at + 36]) % PARTITIONS
-                    )
+                    part = partition_of(record, PARTITIONS)
+                    self._producer.produce(self._topic, record, partition=part)
             self._producer.poll(0)
             time.sleep(max(0.0, began_s + second + 1 - time.monotonic()))
         self._producer.flush(30)

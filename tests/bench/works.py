@@ -22,6 +22,7 @@ from flows.decode import decode
 from flows.settings import Settings
 from flows.sources import FilePartition, Metronome
 from tests.bench import seed, windows
+from tests.bench.log import partition_of
 from tests.brokers import Broker
 from tests.servers import RedisServer, wait_until
 
@@ -143,8 +144,7 @@ def _produce(broker: Broker, log: Path) -> int:
     producer, records = broker.producer(), 0
     with log.open("rb") as lines:
         for records, line in enumerate(lines, 1):
-            at = line.find(b'"userId":"') + 10
-            producer.produce("log", line[:-1], partition=sum(line[at : at + 36]) % PARTITIONS)
+            producer.produce("log", line[:-1], partition=partition_of(line, PARTITIONS))
             if records % 1000 == 0:
                 while len(producer) > 50_000:
                     producer.poll(0.01)
