@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from flows.columns import UNKNOWN
 from flows.slices import Slices
 from flows.split import ShardClicks
 
@@ -26,9 +25,7 @@ class Categories:
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
         _, place, words = item.columns["category"].used()
-        numbers = [
-            self._number.setdefault(UNKNOWN if word is None else word, len(self._number)) for word in words
-        ]
+        numbers = [self._number.setdefault(word, len(self._number)) for word in words]
         self._slices.add(item.second, np.array(numbers, np.int64)[place], item.newest_s)
 
     def report(self, as_of_s: int) -> dict[str, int]:

@@ -45,11 +45,13 @@ def build(settings: Settings) -> Dataflow:
     state = State(settings.state_dir, settings.shards, settings.log)
     watch_state(state)
     receipts = Receipts()
+    journeys = check(JOURNEYS)
 
     meet("workers", flow, cluster, state)
     batches = op.input("source", flow, source(settings, cluster, state))
     clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
-    visits = admitted("visits", op.flat_map("by_visitor", clicks, by_visitor(cluster)), state, directory=True)
+    split = op.flat_map("by_visitor", clicks, by_visitor(cluster, journeys))
+    visits = admitted("visits", split, state, directory=True)
     views = admitted("views", op.flat_map("by_page", clicks, by_page(cluster)), state)
     newest = admitted("newest", op.flat_map("by_age", clicks, by_age(cluster)), state)
 
@@ -62,7 +64,7 @@ def build(settings: Settings) -> Dataflow:
         windowed("categories", visits, Categories, state),
         windowed("raw", newest, Raw, state, everywhere=False),
         windowed("totals", visits, functools.partial(Totals, receipts), state),
-        windowed("journeys", visits, functools.partial(Journeys, receipts, check(JOURNEYS)), state),
+        windowed("journeys", visits, functools.partial(Journeys, receipts, journeys), state),
     ]
     made = op.branch("are_entries", op.merge("reports", *reports), lambda item: isinstance(item[1], list))
     boards = board("board", made.falses, state, cluster, settings.publish_every_ms)

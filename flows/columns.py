@@ -79,6 +79,15 @@ class Words:
         """Return the word of a row; empty if it has none."""
         return self.words[self.codes[row]] or ""
 
+    def all_at(self, index: Ints) -> list[Any]:
+        """Return the words of the rows of `index`."""
+        words = self.words
+        return [words[code] for code in self.codes[index].tolist()]
+
+    def filled(self, word: str) -> Words:
+        """Return the column with `word` where it has none."""
+        return Words(self.codes, [word if each is None else each for each in self.words])
+
     def take(self, index: Ints | slice) -> Words:
         """Return the rows of `index`; the dictionary is shared."""
         return Words(self.codes[index], self.words)

@@ -34,6 +34,9 @@ INIT = "init"
 OFFER = "offer"
 
 ANY = "*"
+# As many as a column of integers has bits for.
+MOST_ROWS = 62
+
 # Of a category: that of the journey's first click.
 SAME = "same"
 # Of a product: that of the journey's first click; any but that; none by which the journey has come this far.
@@ -67,45 +70,23 @@ class Step:
     state: str
     category: str
     product: str
-    who: Sequence[Person]
+    who: tuple[Person, ...]
     to: str
 
     @property
     def is_plain(self) -> bool:
-        """Whether any click of its category fits."""
-        return self.category != SAME and self.product == ANY and not self.who
+        """Whether it compares a click with none before it."""
+        return self.category != SAME and self.product == ANY
 
-    def fits(self, category: str, product: str | None, gender: str, age: float, seen: Progress) -> bool:
-        """Return whether a click takes this step on a journey that has come as far as `seen`."""
-        return (
-            (self.category in (ANY, category) or (self.category == SAME and seen.category == category))
-            and self._fits_product(product, seen)
-            and (not self.who or any(p.gender == gender and p.from_age <= age <= p.to_age for p in self.who))
-        )
-
-    def _fits_product(self, product: str | None, seen: Progress) -> bool:
+    def goes_on(self, category: str, product: str | None, seen: Progress) -> bool:
+        """Return whether a click that fits on its own takes the step on a journey as far as `seen`."""
+        if self.category == SAME and seen.category != category:
+            return False
         if self.product == ANY:
             return True
         if self.product == NEW:
             return product not in seen.products
         return (product == seen.products[0]) == (self.product == FIRST)
-
-    def columns(self, category: Words, gender: Words, age: Ints) -> Ints:
-        """Return for each click, as columns, whether it takes this step out of `init`."""
-        fits = np.ones(len(age), bool)
-        if self.category not in (ANY, SAME):
-            names = [UNKNOWN if word is None else word for word in category.words]
-            fits &= np.array([name == self.category for name in names], bool)[category.codes]
-        if self.who:
-            fits &= np.logical_or.reduce(
-                [
-                    np.array([word == person.gender for word in gender.words], bool)[gender.codes]
-                    & (age >= person.from_age)
-                    & (age <= person.to_age)
-                    for person in self.who
-                ]
-            )
-        return fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,36 +98,39 @@ class Journey:
     offers: Mapping[str, str]
     steps: Sequence[Step]
 
-    def by_state(self) -> dict[str, dict[str, list[tuple[Step, bool]]]]:
-        """Return the rows that may fit, in order, by state and category (ANY: any category not named).
+    def fits(self, category: Words, gender: Words, age: Ints) -> Ints:
+        """Return for each click, as columns, in bit n whether the n-th row fits, in bit 0 whether it counts.
 
-        Beside each row, whether any click of the category fits it.
+        A row fits as far as that depends on the click alone. A click without gender or age does not count,
+        and has no bit set.
         """
-        states = {step.state for step in self.steps}
-        categories = {step.category for step in self.steps} - {SAME} | {ANY}
-        return {
-            state: {
-                category: [
-                    (step, step.is_plain)
-                    for step in self.steps
-                    if step.state == state and step.category in (category, ANY, SAME)
-                ]
-                for category in categories
-            }
-            for state in states
-        }
+        known = np.array([word is not None for word in gender.words], bool)
+        words = category.filled(UNKNOWN).words
+        bits = np.ones(len(words), np.min_scalar_type(2 << len(self.steps)))
+        for number, step in enumerate(self.steps, 1):
+            bits[[step.category in (ANY, SAME, word) for word in words]] |= bits.dtype.type(1 << number)
+        fits: Ints = bits[category.codes]
+        fits[~(known[gender.codes] & ~np.isnan(age))] = 0
+        for who in {step.who for step in self.steps if step.who}:
+            rows = sum(1 << number for number, step in enumerate(self.steps, 1) if step.who == who)
+            fits[~_is_one_of(who, gender, age)] &= np.invert(fits.dtype.type(rows))
+        return fits
 
-    def beginning(self, category: Words, gender: Words, age: Ints) -> Ints:
-        """Return for each click, as columns, the number of the row it takes out of `init`, or -1."""
-        taken = np.full(len(age), -1)
-        for number, step in enumerate(self.steps):
-            if step.state == INIT:
-                taken[(taken < 0) & step.columns(category, gender, age)] = number
-        return taken
+    def leaving(self, state: str) -> int:
+        """Return the bits of the rows that leave a state."""
+        return sum(1 << number for number, step in enumerate(self.steps, 1) if step.state == state)
 
     def offer(self, gender: str) -> str | None:
         """Return the offer for a visitor, None if there is none for them."""
         return self.offers.get(gender, self.offers.get(ANY))
+
+
+def _is_one_of(who: Sequence[Person], gender: Words, age: Ints) -> Ints:
+    found: Ints = np.zeros(len(age), bool)
+    for person in who:
+        is_gender = np.array([word == person.gender for word in gender.words], bool)
+        found |= is_gender[gender.codes] & (age >= person.from_age) & (age <= person.to_age)
+    return found
 
 
 _BUYERS = (Person("M", 35, 45), Person("F", 25, 35))
@@ -172,6 +156,8 @@ def check(journeys: Sequence[Journey]) -> Sequence[Journey]:
     for journey in journeys:
         if journey.limit_s <= 0:
             _refuse(journey, ":", f"limit_s is {journey.limit_s}: set it to a number of seconds above 0")
+        if len(journey.steps) > MOST_ROWS:
+            _refuse(journey, ":", f"has {len(journey.steps)} rows: {MOST_ROWS} are the most, so make it two")
         if not any(step.state == INIT for step in journey.steps):
             _refuse(journey, ":", "no row leaves state 'init': add one")
         for number, step in enumerate(journey.steps, 1):

@@ -9,9 +9,12 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from flows.items import Entry, StreamName
+from flows.items import Entries, StreamName
 
-_PRUNE_AT = 10_000
+_PIECE, _PRUNE_AT = 500, 10_000
+
+# Tells of a stream and a lane that the entry of an ordinal is written, and all before it in its lane.
+Note = Callable[[StreamName, str, str], None]
 
 
 class Receipts:
@@ -21,27 +24,26 @@ class Receipts:
         self._sinks: defaultdict[StreamName, list[dict[tuple[str, str], str]]] = defaultdict(list)
         self._keeps: defaultdict[StreamName, list[int]] = defaultdict(list)
 
-    def sink(self, keeps: Mapping[StreamName, int]) -> Callable[[Entry], None]:
+    def sink(self, keeps: Mapping[StreamName, int]) -> Note:
         """Add a sink of the streams in `keeps`, which tells how many of the newest it has use for (0: all).
 
-        Returns what the sink is to call with an entry once that and all before it in its lane are written.
+        Returns what the sink is to call as it writes entries.
         """
         noted: dict[tuple[str, str], str] = {}
         for stream, most in keeps.items():
             self._sinks[stream].append(noted)
             self._keeps[stream].append(most)
 
-        def note(entry: Entry) -> None:
-            noted[entry.stream, entry.lane] = entry.ordinal
+        def note(stream: StreamName, lane: str, ordinal: str) -> None:
+            noted[stream, lane] = ordinal
 
         return note
 
-    def written(self, entry: Entry) -> bool:
-        """Return whether every sink of its stream has an entry written."""
-        sinks = self._sinks[entry.stream]
-        return bool(sinks) and all(
-            entry.ordinal <= noted.get((entry.stream, entry.lane), "") for noted in sinks
-        )
+    def written(self, entries: Entries) -> bool:
+        """Return whether every sink of their stream has all of the entries written."""
+        sinks = self._sinks[entries.stream]
+        place = entries.stream, entries.lane
+        return bool(sinks) and all(entries.ordinals[-1] <= noted.get(place, "") for noted in sinks)
 
     def most(self, stream: StreamName) -> int:
         """Return how many of the newest entries of a stream any sink has use for; 0: all."""
@@ -54,53 +56,41 @@ class Outbox:
 
     def __init__(self, receipts: Receipts) -> None:
         self._receipts = receipts
-        self._unsent: list[Entry] = []
-        self._unwritten: list[Entry] = []
-        self._prune_at = _PRUNE_AT
-        self._lane = ""
-        self._click, self._number = (-1, 0), 0
+        self._unsent: list[Entries] = []
+        self._unwritten: list[Entries] = []
+        self._put, self._prune_at = 0, _PRUNE_AT
 
-    def begin(self, lane: str) -> None:
-        """From here on entries are of one lane."""
-        self._lane, self._click = lane, (-1, 0)
-
-    def add(self, stream: StreamName, position: int, sub: int, time_ns: int, fields: dict[str, str]) -> None:
-        """Put in an entry of the `sub`-th click, at `time_ns`, of the record at `position`."""
-        self._number = self._number + 1 if self._click == (position, sub) else 0
-        self._click = position, sub
-        place = f"{sub:06d}-{self._number:03d}" if sub or self._number else "000000-000"
-        self.put(Entry(stream, self._lane, f"{position:020d}-{place}", fields, time_ns))
-
-    def put(self, entry: Entry) -> None:
-        """Put an entry in."""
-        self._unsent.append(entry)
-        self._unwritten.append(entry)
-        if len(self._unwritten) > self._prune_at:
+    def put(self, entries: Entries) -> None:
+        """Put entries in."""
+        for piece in entries.pieces(_PIECE):
+            self._unsent.append(piece)
+            self._unwritten.append(piece)
+        self._put += len(entries)
+        if self._put > self._prune_at:
             self._prune()
-            self._prune_at = max(_PRUNE_AT, 2 * len(self._unwritten))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Entries]:
         """Return the entries not sent yet in this run."""
         unsent, self._unsent = self._unsent, []
         return unsent
 
     def pending(self) -> list[Any]:
-        """Return the entries not written yet, for `load`; of a stream only as many as sinks have use for."""
+        """Return the entries not written yet, for `load`; of a stream about as many as sinks have use for."""
         self._prune()
-        return list(self._unwritten)
+        return [[each.stream, each.lane, each.ordinals, each.fields] for each in self._unwritten]
 
     def load(self, pending: list[Any]) -> None:
         """Take back what `pending` gave, to be sent again."""
-        self._unwritten = [Entry(*entry) for entry in pending]
+        self._unwritten = [Entries(*each) for each in pending]
         self._unsent = list(self._unwritten)
 
     def _prune(self) -> None:
-        newest_first: list[Entry] = []
+        newest_first: list[Entries] = []
         numbers: Counter[StreamName] = Counter()
-        for entry in reversed(self._unwritten):
-            if not self._receipts.written(entry):
-                numbers[entry.stream] += 1
-                most = self._receipts.most(entry.stream)
-                if not most or numbers[entry.stream] <= most:
-                    newest_first.append(entry)
+        for entries in reversed(self._unwritten):
+            most = self._receipts.most(entries.stream)
+            if not self._receipts.written(entries) and not 0 < most <= numbers[entries.stream]:
+                numbers[entries.stream] += len(entries)
+                newest_first.append(entries)
         self._unwritten = newest_first[::-1]
+        self._put, self._prune_at = 0, max(_PRUNE_AT, sum(numbers.values()))

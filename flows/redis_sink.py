@@ -11,9 +11,8 @@ import json
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
-from itertools import chain, islice
+from itertools import accumulate, chain
 from threading import Condition, Event, Lock, Thread
 from urllib.parse import urlsplit
 
@@ -26,10 +25,11 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from flows import embedded, metrics
-from flows.items import Board, Entry, StreamName
+from flows.items import Board, Entries, StreamName
+from flows.outbox import Note
 from flows.settings import Settings, SettingsError
 
-Item = Board | list[Entry]
+Item = Board | list[Entries]
 
 log = logging.getLogger("clicks.redis")
 
@@ -42,9 +42,9 @@ TIMEOUT_S = 1.0
 BACKOFF_S = (0.1, 1.0)  # doubling from the first to the second
 CLOSE_S = 10.0
 
-# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), and entries as MessagePack: each a list
-# of its field in the hash, its ordinal, and its names and values. Ordinals are compared byte by byte, because
-# Lua's own comparison of strings depends on the server's locale.
+# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), and entries as MessagePack: lists of the
+# lane's field in the hash, ordinals, which ascend, and for each field its name and values. Ordinals are
+# compared byte by byte, because Lua's own comparison of strings depends on the server's locale.
 ADD_ENTRIES = """
 local function above(a, b)
   for i = 1, math.min(#a, #b) do
@@ -53,15 +53,21 @@ local function above(a, b)
   end
   return #a > #b
 end
-for _, entry in ipairs(cmsgpack.unpack(ARGV[2])) do
-  local last = redis.call('HGET', KEYS[1], entry[1])
-  if not last or above(entry[2], last) then
-    local add = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*'}
-    if ARGV[1] == '0' then add = {'XADD', KEYS[2], '*'} end
-    for i = 3, #entry do add[#add + 1] = entry[i] end
+for _, entries in ipairs(cmsgpack.unpack(ARGV[2])) do
+  local lane, ordinals = entries[1], entries[2]
+  local last = redis.call('HGET', KEYS[1], lane)
+  local first = 1
+  while last and first <= #ordinals and not above(ordinals[first], last) do first = first + 1 end
+  local add = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*'}
+  if ARGV[1] == '0' then add = {'XADD', KEYS[2], '*'} end
+  local command = #add
+  for row = first, #ordinals do
+    for i = 3, #entries, 2 do
+      add[command + i - 2], add[command + i - 1] = entries[i], entries[i + 1][row]
+    end
     redis.call(unpack(add))
-    redis.call('HSET', KEYS[1], entry[1], entry[2])
   end
+  if first <= #ordinals then redis.call('HSET', KEYS[1], lane, ordinals[#ordinals]) end
 end
 """
 
@@ -69,11 +75,11 @@ end
 class RedisSink(DynamicSink[Item]):
     """Writes boards and entries to `settings.redis_url`, to the embedded Valkey if that is None.
 
-    `on_written` is called from the writing thread with each entry that is in Redis, and with each that newer
+    `on_written` is called from the writing thread for entries that are in Redis, and for those that newer
     ones pushed out of the buffer. Raises SettingsError for a bad URL, or if there can be no embedded Valkey.
     """
 
-    def __init__(self, settings: Settings, on_written: Callable[[Entry], None] | None = None) -> None:
+    def __init__(self, settings: Settings, on_written: Note | None = None) -> None:
         # Checked here, where the error is one line; what Bytewax makes of one in `build` is a page.
         embedded.check() if settings.redis_url is None else address(settings.redis_url)
         self._url = settings.redis_url
@@ -96,8 +102,9 @@ class _Backlog:
     def __init__(self) -> None:
         self.board: Board | None = None
         self.entries_dropped_total = 0
-        self._queues: dict[StreamName, deque[Entry]] = {stream: deque() for stream in MAXLEN}
-        self._superseded: list[Entry] = []
+        self._queues: dict[StreamName, deque[Entries]] = {stream: deque() for stream in MAXLEN}
+        self._waiting: dict[StreamName, int] = dict.fromkeys(MAXLEN, 0)
+        self._superseded: list[Entries] = []
         self._closing = False
         self._changed = Condition()
 
@@ -108,8 +115,8 @@ class _Backlog:
                 if isinstance(item, Board):
                     self.board = item
                 else:
-                    for entry in item:
-                        self._append(entry)
+                    for entries in item:
+                        self._append(entries)
             self._changed.notify()
 
     def wait(self) -> bool:
@@ -118,28 +125,34 @@ class _Backlog:
             self._changed.wait_for(lambda: self._closing or self._pending())
             return self._pending()
 
-    def oldest(self, stream: StreamName) -> list[Entry]:
+    def oldest(self, stream: StreamName) -> list[Entries]:
+        """Return the oldest entries of a stream, about CHUNK of them."""
         with self._changed:
-            return list(islice(self._queues[stream], CHUNK))
+            queue = self._queues[stream]
+            before = accumulate(map(len, queue), initial=0)
+            return [entries for entries, size in zip(queue, before, strict=False) if size < CHUNK]
 
     def board_written(self, board: Board) -> None:
         with self._changed:
             if self.board is board:
                 self.board = None
 
-    def entries_written(self, entries: list[Entry]) -> None:
-        """Forget `entries`, the oldest of a stream; those dropped in the meantime count as written."""
+    def entries_written(self, written: list[Entries]) -> None:
+        """Forget what was `oldest` of a stream; what was dropped of it in the meantime counts as written."""
         with self._changed:
-            queue = self._queues[entries[0].stream]
-            written = {id(entry) for entry in entries}
-            for _ in entries:
-                if queue and id(queue[0]) in written:
+            stream = written[0].stream
+            queue = self._queues[stream]
+            for entries in written:
+                if queue and queue[0] is entries:
                     queue.popleft()
+                    self._waiting[stream] -= len(entries)
                 else:
-                    self.entries_dropped_total -= 1
-            self._superseded = [entry for entry in self._superseded if id(entry) not in written]
+                    self.entries_dropped_total -= len(entries)
+            self._superseded = [
+                entries for entries in self._superseded if not any(entries is each for each in written)
+            ]
 
-    def pop_superseded(self) -> list[Entry]:
+    def pop_superseded(self) -> list[Entries]:
         with self._changed:
             entries, self._superseded = self._superseded, []
             return entries
@@ -147,32 +160,34 @@ class _Backlog:
     def __str__(self) -> str:
         with self._changed:
             board = ["the newest board"] if self.board else []
-            entries = [f"{len(queue)} {stream} entries" for stream, queue in self._queues.items() if queue]
+            entries = [f"{number} {stream} entries" for stream, number in self._waiting.items() if number]
             return ", ".join(board + entries)
 
     def _pending(self) -> bool:
         return self.board is not None or any(self._queues.values())
 
-    def _append(self, entry: Entry) -> None:
-        queue = self._queues[entry.stream]
-        queue.append(entry)
-        if MAXLEN[entry.stream] and len(queue) > BUFFER:
+    def _append(self, entries: Entries) -> None:
+        queue, stream = self._queues[entries.stream], entries.stream
+        queue.extend(entries.pieces(CHUNK))
+        self._waiting[stream] += len(entries)
+        while MAXLEN[stream] and self._waiting[stream] - len(queue[0]) >= BUFFER:
             oldest = queue.popleft()
-            self.entries_dropped_total += 1
+            self._waiting[stream] -= len(oldest)
+            self.entries_dropped_total += len(oldest)
             self._superseded.append(oldest)
 
 
 class _Writer(StatelessSinkPartition[Item]):
     """Writes a backlog to Redis until all partitions, all of them this one, are closed."""
 
-    def __init__(self, url: str, on_written: Callable[[Entry], None] | None, lock: Lock) -> None:
+    def __init__(self, url: str, on_written: Note | None, lock: Lock) -> None:
         self.partitions = 0
         self._backlog = _Backlog()
         self._lock = lock
         self._address = address(url)
         self._client = _client(url)
         self._add_entries = Script(self._client, ADD_ENTRIES)
-        self._on_written: Callable[[Entry], None] = on_written or (lambda entry: None)
+        self._on_written: Note = on_written or (lambda *_: None)
         self._abandoned = Event()
         self._down_since_s: float | None = None
         self._thread = Thread(target=self._run, name="redis-writer", daemon=True)
@@ -198,8 +213,7 @@ class _Writer(StatelessSinkPartition[Item]):
         while self._backlog.wait() and not self._abandoned.is_set():
             began_s = time.monotonic()
             try:
-                for entry in self._backlog.pop_superseded():
-                    self._on_written(entry)
+                self._note(self._backlog.pop_superseded())
                 self._write()
             except Exception as error:  # whatever it is, it must not end the writing
                 self._failed(error)
@@ -247,8 +261,11 @@ class _Writer(StatelessSinkPartition[Item]):
             return
         self._add_entries(keys=["entries_written", stream], args=[MAXLEN[stream], _packed(entries)])
         self._backlog.entries_written(entries)
-        for entry in entries:
-            self._on_written(entry)
+        self._note(entries)
+
+    def _note(self, written: list[Entries]) -> None:
+        for entries in written:
+            self._on_written(entries.stream, entries.lane, entries.ordinals[-1])
 
     def _failed(self, error: Exception) -> None:
         # A new connection may lead to the new primary, where the old one leads to the old.
@@ -266,18 +283,21 @@ class _Writer(StatelessSinkPartition[Item]):
             self._down_since_s = None
 
 
-def _packed(entries: list[Entry]) -> bytes:
+def _packed(entries: list[Entries]) -> bytes:
     """Return what ADD_ENTRIES takes."""
     lists = [
-        (f"{one.stream}|{one.lane}", one.ordinal, *chain.from_iterable(one.fields.items())) for one in entries
+        [f"{each.stream}|{each.lane}", each.ordinals, *chain.from_iterable(each.fields.items())]
+        for each in entries
     ]
     try:
         # Redis's own MessagePack knows no bytes.
-        if all(type(text) is str for text in lists[0]):
+        if not any(isinstance(values[0], bytes) for each in entries for values in each.fields.values()):
             return msgspec.msgpack.encode(lists)
     except UnicodeEncodeError:  # a lone surrogate in a click must not block its stream
         pass
-    return msgspec.msgpack.encode([list(map(_text, one)) for one in lists])
+    return msgspec.msgpack.encode(
+        [[each if isinstance(each, str) else list(map(_text, each)) for each in columns] for columns in lists]
+    )
 
 
 def _text(field: str | bytes) -> str:

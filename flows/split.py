@@ -7,15 +7,16 @@ Items go with the key of their shard, as the cluster has it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from flows.cluster import Cluster
-from flows.columns import Clicks, Ints, Lines, Rejection, Words, stable_hash
+from flows.columns import UNKNOWN, Clicks, Ints, Lines, Rejection, Words, stable_hash
 from flows.items import Marker
+from flows.journey_table import Journey
 from flows.masking import mask
 from flows.newest import Newest, newest_clicks
 from flows.wire import pack, packed, unpack, unpacked
@@ -153,7 +154,9 @@ def _take(column: Any, index: Ints | slice) -> Any:
     return column.take(index) if isinstance(column, Words) else column[index]
 
 
-def by_visitor(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
+def by_visitor(
+    cluster: Cluster, journeys: Sequence[Journey] = ()
+) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
     """Return the splitter of a batch by its visitors."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
@@ -163,10 +166,13 @@ def by_visitor(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClic
             "visitor": clicks.visitor,
             "product": clicks.product,
             "product_hash": clicks.product_hashes[clicks.product.codes],
-            "category": clicks.category,
+            "category": clicks.category.filled(UNKNOWN),
             "device": clicks.device,
             "gender": clicks.gender,
-            "age": clicks.age,
+            **{
+                fits_column(number): journey.fits(clicks.category, clicks.gender, clicks.age)
+                for number, journey in enumerate(journeys)
+            },
         }
         items = list(_split(clicks, shard, cluster.keys, np.arange(len(shard)), columns))
         items[0][1].rejected = [
@@ -176,6 +182,11 @@ def by_visitor(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClic
         return items
 
     return split
+
+
+def fits_column(number: int) -> str:
+    """Return the name of the column that tells which rows of a journey fit (see `Journey.fits`)."""
+    return f"fits {number}"
 
 
 def by_page(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:

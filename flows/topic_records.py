@@ -27,7 +27,9 @@ def record_of(entry: Entry) -> Record:
     """
     headers: list[tuple[str, str | bytes | None]] = []
     if entry.stream == "special_offers":
-        offer = {"Timestamp": entry.time_ns, "Tags": {}, "Id": "offer", "Value": entry.fields["offer"]}
+        # `created` has all digits of the nanoseconds.
+        time_ns = int(str(entry.fields["created"]).replace(".", ""))
+        offer = {"Timestamp": time_ns, "Tags": {}, "Id": "offer", "Value": entry.fields["offer"]}
         key, value = _bytes(entry.fields["user"]), json.dumps([offer]).encode()
     else:
         key, value = None, _bytes(entry.fields["record"])

@@ -10,16 +10,15 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Callable
 from itertools import chain
 from threading import Condition, Lock, Thread
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
 from flows.failing import fail, one_line
-from flows.items import Entry, StreamName
+from flows.items import Entries, Entry, StreamName
 from flows.kafka_errors import Place
-from flows.outbox import Receipts
+from flows.outbox import Note, Receipts
 from flows.partitioner import partition_of
 from flows.settings import TOPIC_VARIABLES, Settings
 from flows.topic_client import AbandonedError, Client
@@ -37,10 +36,10 @@ CLOSE_S = 10.0
 _CHUNK, _POLL_S, _IDLE_S = 500, 0.05, 1.0
 
 
-_Entries = list[Entry]
+Item = list[Entries]
 
 
-class TopicsSink(DynamicSink[_Entries]):
+class TopicsSink(DynamicSink[Item]):
     """Writes the entries of the streams in `settings.topics`, and passes over others.
 
     It notes in `receipts` each entry that is in its topic, as are all before it.
@@ -52,7 +51,7 @@ class TopicsSink(DynamicSink[_Entries]):
         self._lock = Lock()
         self._writer: _Writer | None = None
 
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[_Entries]:
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
         """Start the writer of this process, which all its workers share; wrong settings end the flow."""
         with self._lock:
             if self._writer is None:
@@ -80,10 +79,10 @@ class _Topic:
         self.memories: dict[int, Memory] = {}
 
 
-class _Writer(StatelessSinkPartition[_Entries]):
+class _Writer(StatelessSinkPartition[Item]):
     """Writes to the topics until all partitions, all of them this one, are closed."""
 
-    def __init__(self, settings: Settings, on_written: Callable[[Entry], None]) -> None:
+    def __init__(self, settings: Settings, on_written: Note) -> None:
         self.partitions = 0
         self._brokers, self._on_written = settings.brokers, on_written
         self._topics = {
@@ -98,12 +97,12 @@ class _Writer(StatelessSinkPartition[_Entries]):
         self._thread = Thread(target=self._run, name="topics-writer", daemon=True)
         self._thread.start()
 
-    def write_batch(self, items: list[list[Entry]]) -> None:
+    def write_batch(self, items: list[Item]) -> None:
         """Put entries in; with many waiting, wait while the broker takes them."""
         with self._changed:
-            for entry in chain.from_iterable(items):
-                if entry.stream in self._topics:
-                    self._topics[entry.stream].waiting.append(entry)
+            for entries in chain.from_iterable(items):
+                if entries.stream in self._topics:
+                    self._topics[entries.stream].waiting.extend(entries)
             self._changed.notify_all()
             while self._waiting() > ROOM and not self._client.down:
                 self._changed.wait(_POLL_S)
@@ -198,7 +197,8 @@ class _Writer(StatelessSinkPartition[_Entries]):
         self._client.poll(timeout_s)
         for topic in self._topics.values():
             while topic.sent and topic.sent[0].arrived:
-                self._on_written(topic.sent.popleft().entry)
+                entry = topic.sent.popleft().entry
+                self._on_written(entry.stream, entry.lane, entry.ordinal)
                 self._client.moved()
         if self._client.broken:
             self._begin_anew()

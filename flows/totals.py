@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from flows.columns import Rejection
-from flows.items import Entry
+from flows.items import Entries
 from flows.outbox import Outbox, Receipts
 from flows.split import ShardClicks
 
@@ -22,14 +22,12 @@ class Totals:
         """Take in admitted clicks and the shard's rejected records."""
         self._counts["clicks"] += len(item)
         self._counts["late"] += item.late
-        # Rows of one column-shaped record share its position: numbered, so that none hides another.
-        at: Counter[int] = Counter()
-        for rejection in item.rejected:
-            self._counts[f"rejected {rejection.reason}"] += 1
-            self._outbox.put(_entry(item.header.source, at[rejection.position], rejection))
-            at[rejection.position] += 1
+        if item.rejected:
+            for rejection in item.rejected:
+                self._counts[f"rejected {rejection.reason}"] += 1
+            self._outbox.put(_entries(item.header.source, item.rejected))
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[Entries]:
         """Return the entries of the records rejected since the last call, at first those not yet written."""
         return self._outbox.entries()
 
@@ -47,17 +45,19 @@ class Totals:
         self._outbox.load(part["outbox"])
 
 
-def _entry(source: str, number: int, rejection: Rejection) -> Entry:
-    return Entry(
-        stream="rejected",
-        lane=source,
-        ordinal=f"{rejection.position:020d}-{number:06d}",
-        fields={
-            "reason": rejection.reason,
-            "position": f"{source}@{rejection.position}",
-            "record": rejection.record,
-        },
-    )
+def _entries(source: str, rejected: list[Rejection]) -> Entries:
+    # Rows of one column-shaped record share its position: numbered, so that none hides another.
+    at: Counter[int] = Counter()
+    ordinals = []
+    for rejection in rejected:
+        ordinals.append(f"{rejection.position:020d}-{at[rejection.position]:06d}")
+        at[rejection.position] += 1
+    fields: dict[str, list[str | bytes]] = {
+        "reason": [rejection.reason for rejection in rejected],
+        "position": [f"{source}@{rejection.position}" for rejection in rejected],
+        "record": [rejection.record for rejection in rejected],
+    }
+    return Entries("rejected", source, ordinals, fields)
 
 
 def total_values(shards: list[dict[str, int]]) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from flows import metrics
 from flows.admission import Admission, GapError
 from flows.directory import Directory
 from flows.failing import fail
-from flows.items import Entry
+from flows.items import Entries
 from flows.split import Beat, ShardClicks
 from flows.state import Shard, State
 from flows.stopping import stop_requested
@@ -70,7 +70,7 @@ class _MetricLogic(StatefulBatchLogic[ShardClicks, Any, int]):
         out: list[Any] = []
         for item in values:
             self._metric.add(item)
-            entries: list[Entry] = getattr(self._metric, "entries", list)()
+            entries: list[Entries] = getattr(self._metric, "entries", list)()
             if entries:
                 out.append(entries)
             if item.beat is not None:

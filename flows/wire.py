@@ -28,25 +28,13 @@ def unpack(data: bytes) -> list[Any]:
 
 
 def packed(column: Column) -> list[Any]:
-    """Return a column in a form for `pack`: integers, floats, strings (object), or Words."""
+    """Return a column in a form for `pack`: integers, or Words."""
     if isinstance(column, Words):
         return _packed_words(column)
-    if column.dtype == object:
-        return ["str", column.tolist()]
-    if column.dtype == np.float64:
-        return _packed_floats(column)
     low = column.min() if len(column) else column.dtype.type(0)
     above = column - low
     small = above.astype(np.min_scalar_type(above.max() if len(above) else 0))
     return [column.dtype.str, int(low), small.dtype.str, small.tobytes() if small.any() else len(small)]
-
-
-def _packed_floats(column: Ints) -> list[Any]:
-    """Ages are whole numbers, as a rule, or missing: half precision holds them exactly."""
-    with np.errstate(over="ignore"):
-        half = column.astype(np.float16)
-    small = half if np.array_equal(half, column, equal_nan=True) else column
-    return ["float", small.dtype.str, small.tobytes()]
 
 
 def _packed_words(column: Words) -> list[Any]:
@@ -60,14 +48,8 @@ def _packed_words(column: Words) -> list[Any]:
 def unpacked(parts: list[Any]) -> Any:
     """Return the column that `packed` was given; of Words only those in use, or few more."""
     kind, *values = parts
-    if kind == "str":
-        column = np.empty(len(values[0]), object)
-        column[:] = values[0]
-        return column
     if kind == "words":
         return Words(unpacked(values[0]), values[1])
-    if kind == "float":
-        return np.frombuffer(values[1], values[0]).astype(np.float64)
     low, small, data = values
     above = np.zeros(data, kind) if isinstance(data, int) else np.frombuffer(data, small).astype(kind)
     return above + np.dtype(kind).type(low)

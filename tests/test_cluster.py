@@ -19,6 +19,7 @@ from flows.cluster import Cluster, Opening, Told
 from flows.columns import Ints, Words
 from flows.decode import decode
 from flows.items import Batch, Marker
+from flows.journey_table import JOURNEYS
 from flows.routing import key_on, route
 from flows.split import ShardClicks, by_age, by_page, by_visitor
 from flows.store import NOTHING, Header
@@ -212,9 +213,7 @@ def test_shards_agree_although_only_some_had_applied_the_newest_click() -> None:
 def same(column: Any, other: Any) -> bool:
     if isinstance(column, Words):
         return [column.words[code] for code in column.codes] == [other.words[code] for code in other.codes]
-    if column.dtype == object:
-        return bool(column.tolist() == other.tolist())
-    return column.dtype == other.dtype and np.array_equal(column, other, equal_nan=column.dtype == np.float64)
+    return column.dtype == other.dtype and np.array_equal(column, other)
 
 
 @pytest.mark.parametrize(
@@ -225,10 +224,7 @@ def same(column: Any, other: Any) -> bool:
         np.array([-3, 1 << 62, 7], np.int64),
         np.array([(1 << 64) - 1, 0], np.uint64),
         np.array([1, 300], np.int32),
-        np.array([35.0, np.nan, 41.0]),
-        np.array([0.1, 1e300, np.inf]),
-        np.array(["a", "é\U0001f6cd", ""], object),
-        Words(np.array([2, 0, 2], np.int32), ["a", "b", None]),
+        Words(np.array([2, 0, 2], np.int32), ["é\U0001f6cd", "", None]),
         Words(np.array([5, 3], np.int32), ["a", "b", "c", None, "e", "f"]),
         Words(np.array([], np.int32), ["a"]),
     ],
@@ -245,7 +241,7 @@ def test_an_item_survives_and_takes_few_bytes(as_block: bool) -> None:
     batch.read_ms = logs.MIDNIGHT // 10**6
     clicks = decode(batch)
     cluster = Cluster(4)
-    for items in by_visitor(cluster)(clicks), by_page(cluster)(clicks), by_age(cluster)(clicks):
+    for items in by_visitor(cluster, JOURNEYS)(clicks), by_page(cluster)(clicks), by_age(cluster)(clicks):
         for _, sent in items:
             data_sent = pickle.dumps(sent, 4)
             assert pickle.dumps(sent, 4) == data_sent

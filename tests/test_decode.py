@@ -19,6 +19,7 @@ from flows.cluster import Cluster
 from flows.columns import Clicks, Words, stable_hash
 from flows.decode import decode
 from flows.items import Batch
+from flows.journey_table import JOURNEYS
 from flows.judging import KEPT_BYTES, MAX_DEPTH, REASONS
 from flows.masking import mask, mask_record
 from flows.newest import newest_clicks
@@ -553,7 +554,7 @@ def click_rows(clicks: Clicks) -> list[tuple[Any, ...]]:
     half_hour = 1800 * 10**9
     high = (np.maximum.accumulate(clicks.time_ns) // half_hour * half_hour).tolist()
     columns = (clicks.product, clicks.category, clicks.title, clicks.device, clicks.gender)
-    ages = [None if age != age else age for age in clicks.age.tolist()]
+    fits = JOURNEYS[0].fits(clicks.category, clicks.gender, clicks.age).tolist()
     rows = zip(
         *(
             clicks.time_ns.tolist(),
@@ -561,7 +562,7 @@ def click_rows(clicks: Clicks) -> list[tuple[Any, ...]]:
             clicks.row.tolist(),
             words(clicks.visitor),
             *map(words, columns),
-            ages,
+            fits,
         ),
         strict=True,
     )
@@ -575,12 +576,13 @@ def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
     of_shard: dict[int, list[tuple[Any, ...]]] = {}
     for row, hashed in zip(rows, stable_hash(words(clicks.visitor)).tolist(), strict=True):
         # Without the title, which only pages need.
-        of_shard.setdefault(hashed % shards, []).append((*row[:6], *row[7:]))
-    items = by_visitor(Cluster(shards))(clicks)
+        of_shard.setdefault(hashed % shards, []).append(
+            (*row[:5], "Unknown" if row[5] is None else row[5], *row[7:])
+        )
+    items = by_visitor(Cluster(shards), JOURNEYS)(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
         product, category = words(item.columns["product"]), words(item.columns["category"])
-        ages = [None if age != age else age for age in item.columns["age"].tolist()]
         found = zip(
             *(item.time_ns.tolist(), item.high_ns.tolist(), item.row.tolist()),
             *(
@@ -589,7 +591,7 @@ def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
                 category,
                 words(item.columns["device"]),
                 words(item.columns["gender"]),
-                ages,
+                item.columns["fits 0"].tolist(),
             ),
             strict=True,
         )

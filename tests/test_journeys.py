@@ -147,6 +147,7 @@ STEP = Step("init", "shoes", ANY, ANYONE, "offer")
     [
         (Journey("j", 0, {}, (STEP,)), "journey 'j': limit_s is 0: set it to a number of seconds above 0"),
         (Journey("j", 9, {}, ()), "journey 'j': no row leaves state 'init': add one"),
+        (Journey("j", 9, {}, (STEP,) * 63), "journey 'j': has 63 rows: 62 are the most, so make it two"),
         (
             Journey("j", 9, {}, (Step("init", ANY, ANY, ANYONE, "a"),)),
             "journey 'j' row 1 leads to 'a', which no row leaves: add such a row, or mend the name",

@@ -2,40 +2,54 @@
 
 from __future__ import annotations
 
-import pytest
+from collections.abc import Iterable
 
 from flows import outbox
-from flows.items import Entry, StreamName
+from flows.items import Entries, StreamName
 from flows.outbox import Outbox, Receipts
 from flows.packing import decode, encode
 
 
-def entry(number: int, stream: StreamName = "special_offers", lane: str = "log/0") -> Entry:
-    return Entry(stream, lane, f"{number:020d}", {"text": "a", "bytes": b"\xff"}, number)
+def entries(numbers: Iterable[int], stream: StreamName = "special_offers", lane: str = "log/0") -> Entries:
+    ordinals = [f"{number:020d}" for number in numbers]
+    fields: dict[str, list[str | bytes]] = {"text": list(ordinals), "bytes": [b"\xff"] * len(ordinals)}
+    return Entries(stream, lane, ordinals, fields)
 
 
-def pending(box: Outbox) -> list[Entry]:
-    return [Entry(*each) for each in box.pending()]
+def pending(box: Outbox) -> list[Entries]:
+    return [Entries(*each) for each in box.pending()]
+
+
+def kept(box: Outbox, stream: StreamName) -> list[int]:
+    return [int(entry.ordinal) for each in pending(box) if each.stream == stream for entry in each]
 
 
 def test_written_is_what_every_sink_of_the_stream_has_written() -> None:
     receipts = Receipts()
     redis = receipts.sink({"special_offers": 0, "rejected": 5})
     topics = receipts.sink({"special_offers": 0})
-    entries = [entry(1), entry(2), entry(1, lane="log/1"), entry(1, "rejected")]
+    put = [entries([1]), entries([2, 3]), entries([1], lane="log/1"), entries([1], "rejected")]
     box = Outbox(receipts)
-    for each in entries:
+    for each in put:
         box.put(each)
-    assert box.entries() == entries
+    assert box.entries() == put
     assert box.entries() == []
-    redis(entry(2))
-    redis(entry(1, "rejected"))
-    assert pending(box) == entries[:3]
-    topics(entry(1))
-    assert pending(box) == entries[1:3]
-    topics(entry(2))
-    redis(entry(1, lane="log/1"))
-    assert pending(box) == entries[2:3]
+    redis("special_offers", "log/0", put[1].ordinals[1])
+    redis("rejected", "log/0", put[3].ordinals[0])
+    assert pending(box) == put[:3]
+    topics("special_offers", "log/0", put[0].ordinals[0])
+    assert pending(box) == put[1:3]
+    topics("special_offers", "log/0", put[1].ordinals[0])
+    assert pending(box) == put[1:3]
+    topics("special_offers", "log/0", put[1].ordinals[1])
+    redis("special_offers", "log/1", put[2].ordinals[0])
+    assert pending(box) == put[2:3]
+
+
+def test_none_is_nothing() -> None:
+    box = Outbox(Receipts())
+    box.put(entries([]))
+    assert box.entries() == pending(box) == []
 
 
 def test_as_many_are_kept_as_a_sink_has_use_for() -> None:
@@ -44,30 +58,35 @@ def test_as_many_are_kept_as_a_sink_has_use_for() -> None:
         receipts.sink({"special_offers": 0, "rejected": keeps})
     box = Outbox(receipts)
     for number in range(10):
-        box.put(entry(number))
-        box.put(entry(number, "rejected"))
-    assert [each for each in pending(box) if each.stream == "special_offers"] == [entry(n) for n in range(10)]
-    assert [each for each in pending(box) if each.stream == "rejected"] == [
-        entry(n, "rejected") for n in (7, 8, 9)
-    ]
+        box.put(entries([number]))
+        box.put(entries([number], "rejected"))
+    assert kept(box, "special_offers") == list(range(10))
+    assert kept(box, "rejected") == [7, 8, 9]
 
 
-def test_what_is_of_no_use_goes_before_it_is_saved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox, "_PRUNE_AT", 10)
+def test_what_is_of_no_use_goes_before_it_is_saved() -> None:
     receipts = Receipts()
     receipts.sink({"rejected": 5})
     box = Outbox(receipts)
-    box._prune_at = 10
-    for number in range(1000):
-        box.put(entry(number, "rejected"))
-        assert len(box._unwritten) <= 11
-    assert pending(box) == [entry(n, "rejected") for n in range(995, 1000)]
+    for number in range(0, 10 * outbox._PRUNE_AT, 7):
+        box.put(entries(range(number, number + 7), "rejected"))
+        assert sum(map(len, box._unwritten)) <= outbox._PRUNE_AT + 12
+    assert 5 <= len(kept(box, "rejected")) < 12
+
+
+def test_many_at_once_are_kept_in_pieces() -> None:
+    receipts = Receipts()
+    receipts.sink({"rejected": 1})
+    box = Outbox(receipts)
+    box.put(entries(range(10_000), "rejected"))
+    assert [entry.ordinal for each in box.entries() for entry in each] == entries(range(10_000)).ordinals
+    assert len(kept(box, "rejected")) <= outbox._PIECE
 
 
 def test_state_gives_them_back() -> None:
     receipts = Receipts()
     receipts.sink({"special_offers": 0})
     box, again = Outbox(receipts), Outbox(receipts)
-    box.put(entry(7))
+    box.put(entries([7, 8]))
     again.load(decode(encode({"outbox": box.pending()}))["outbox"])
-    assert again.entries() == pending(again) == [entry(7)]
+    assert again.entries() == pending(again) == [entries([7, 8])]

@@ -260,7 +260,7 @@ CASES: list[tuple[str, Damage, str]] = [
     ("position deleted", in_rocksdb(lambda db: db.delete(b"position")), DAMAGED + "parts of"),
     ("position is junk", in_rocksdb(lambda db: db.put(b"position", b"\xc1")), DAMAGED),
     ("format deleted", in_rocksdb(lambda db: db.delete(b"format")), DAMAGED + "its format is missing"),
-    ("another version", in_format(version=3), "holds state of version 3, this flow has 2: run the version"),
+    ("another version", in_format(version=4), "holds state of version 4, this flow has 3: run the version"),
     ("another shard count", in_format(shards=16), "of shards 16, this flow has 3: set CLICKS_SHARDS back"),
     ("another source", in_format(source="demo:"), "of source demo:, this flow has file:"),
     (
@@ -606,7 +606,7 @@ def test_inspection_shows_what_is_held_and_changes_nothing(killed: Killed) -> No
     shown = inspected(str(killed.flow.state))
     assert shown.returncode == 0, shown.stderr
     lines = shown.stdout.splitlines()
-    assert lines[0] == f"{killed.flow.state}: format 2, source file:{killed.flow.log}, 3 of 3 shards"
+    assert lines[0] == f"{killed.flow.state}: format 3, source file:{killed.flow.log}, 3 of 3 shards"
     assert [line.split()[0] for line in lines[3:6]] == ["0000", "0001", "0002"]
     assert all(f"file:{killed.flow.log}@" in line and "2024-02-2" in line for line in lines[3:6])
     operators = [line.split()[0] for line in lines[8:]]

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from flows import topic_client, topic_memory, topics
-from flows.items import Entry
+from flows.items import Entries
 from flows.kafka_errors import Place
 from flows.outbox import Receipts
 from flows.partitioner import partition_of
@@ -24,15 +24,26 @@ from tests.servers import wait_until
 # While the broker is down
 
 
-def offer(number: int, lane: str = "log/0/1") -> Entry:
-    fields = {"created": "1", "user": f"visitor-{number % 7}", "offer": "offer1"}
-    return Entry("special_offers", lane, f"{number:020d}-000000-000", fields, number)
+def offer(number: int, lane: str = "log/0/1") -> Entries:
+    fields: dict[str, list[str | bytes]] = {
+        "created": [f"0.{number:09d}"],
+        "user": [f"visitor-{number % 7}"],
+        "offer": ["offer1"],
+    }
+    return Entries("special_offers", lane, [f"{number:020d}-000000-000"], fields)
 
 
-def rejection(number: int) -> Entry:
-    position, record = f"log/0@{number}", b"\xff%d" % number
-    fields: dict[str, str | bytes] = {"reason": "not_json", "position": position, "record": record}
-    return Entry("rejected", "log/0", f"{number:020d}-000000", fields)
+def rejection(number: int) -> Entries:
+    fields: dict[str, list[str | bytes]] = {
+        "reason": ["not_json"],
+        "position": [f"log/0@{number}"],
+        "record": [b"\xff%d" % number],
+    }
+    return Entries("rejected", "log/0", [f"{number:020d}-000000"], fields)
+
+
+def offered(number: int, lane: str = "log/0/1") -> Record:
+    return record_of(next(iter(offer(number, lane))))
 
 
 def settings_of(broker: Cluster, topic: str, **kafka: str) -> Settings:
@@ -130,19 +141,20 @@ def test_memory(
     monkeypatch.setattr(topic_memory, "_FIRST_STEP", 5)
     broker.create(topic)
     lanes = ["log/0/1", "log/1/1"]
-    held = [record_of(offer(n, lane)) for n in range(20) for lane in lanes]
+    held = [offered(n, lane) for n in range(20) for lane in lanes]
     send(broker, topic, [each for record in held for each in (record, *[None] * between)], 2 + 5 * between)
     memory = client.memory(Place(broker.address, topic, "", ""), 0, 1)
     for number in (15, 19, 20, 21):
         for lane in lanes:
-            assert memory.holds(record_of(offer(number, lane)).id) == (number < 20)
+            assert memory.holds(offered(number, lane).id) == (number < 20)
     assert memory._start > 0
     # The first of a lane, and one of a lane that is not there: found, or not, with the whole of it read.
-    assert memory.holds(record_of(offer(0)).id)
-    assert not memory.holds(record_of(offer(7, "log/2/1")).id)
+    assert memory.holds(offered(0).id)
+    assert not memory.holds(offered(7, "log/2/1").id)
     assert memory._start == 0
     # Another log's entry at the same place is another one.
-    assert not memory.holds(record_of(offer(7)._replace(time_ns=8)).id)
+    [entry] = offer(7)
+    assert not memory.holds(record_of(entry._replace(fields={**entry.fields, "created": "8.0"})).id)
 
 
 def test_memory_ends_somewhere(
@@ -150,14 +162,14 @@ def test_memory_ends_somewhere(
 ) -> None:
     monkeypatch.setattr(topic_client, "MOST_RECORDS", 30)
     broker.create(topic)
-    send(broker, topic, [record_of(offer(n)) for n in range(100)], 5)
+    send(broker, topic, [offered(n) for n in range(100)], 5)
     memory = client.memory(Place(broker.address, topic, "", ""), 0, 1)
-    assert [memory.holds(record_of(offer(n)).id) for n in (60, 75, 99)] == [False, True, True]
+    assert [memory.holds(offered(n).id) for n in (60, 75, 99)] == [False, True, True]
 
 
 def test_memory_of_nothing(broker: Cluster, topic: str, client: Client) -> None:
     broker.create(topic)
-    assert not client.memory(Place(broker.address, topic, "", ""), 0, 1).holds(record_of(offer(1)).id)
+    assert not client.memory(Place(broker.address, topic, "", ""), 0, 1).holds(offered(1).id)
 
 
 def test_partitions_are_those_of_other_clients(broker: Cluster, topic: str) -> None:
