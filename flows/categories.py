@@ -24,7 +24,9 @@ class Categories:
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
-        _, place, words = item.columns["category"].used()
+        category = item.columns["category"]
+        used, place = category.used()
+        words = [category.words[code] for code in used.tolist()]
         numbers = [self._number.setdefault(word, len(self._number)) for word in words]
         self._slices.add(item.second, np.array(numbers, np.int64)[place], item.newest_s)
 

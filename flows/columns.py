@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,6 +14,7 @@ from flows.items import Marker
 
 Ints = npt.NDArray[Any]
 UNKNOWN = "Unknown"
+HASH_KEY = "0123456789123456"
 
 
 class Lines:
@@ -74,6 +74,7 @@ class Words:
 
     codes: Ints
     words: list[str | None]
+    _hashes: dict[str, Ints] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, row: int) -> str:
         """Return the word of a row; empty if it has none."""
@@ -90,10 +91,16 @@ class Words:
 
     def take(self, index: Ints | slice) -> Words:
         """Return the rows of `index`; the dictionary is shared."""
-        return Words(self.codes[index], self.words)
+        return Words(self.codes[index], self.words, self._hashes)
 
-    def used(self) -> tuple[Ints, Ints, list[str | None]]:
-        """Return (codes in use, each row's place among them, their words)."""
+    def hashes(self, key: str = HASH_KEY) -> Ints:
+        """Return the stable hash of each of `words`, uint64, made once for all columns that share them."""
+        if key not in self._hashes:
+            self._hashes[key] = stable_hash(self.words, key)
+        return self._hashes[key]
+
+    def used(self) -> tuple[Ints, Ints]:
+        """Return (codes in use, ascending; each row's place among them)."""
         if len(self.words) > 8 * len(self.codes):
             used, place = np.unique(self.codes, return_inverse=True)
         else:
@@ -101,7 +108,7 @@ class Words:
             marks = np.zeros(len(self.words), bool)
             marks[self.codes] = True
             used, place = np.flatnonzero(marks), (np.cumsum(marks) - 1)[self.codes]
-        return used, place, [self.words[code] for code in used.tolist()]
+        return used, place
 
 
 class Encoder(dict[str | None, int]):
@@ -162,16 +169,12 @@ class Clicks:
     rejected: list[Rejection] = field(default_factory=list)
     mask_ip: bool = False
 
-    @cached_property
-    def product_hashes(self) -> Ints:
-        """The stable hash of each of `product.words`, uint64; 0 for none."""
-        return stable_hash(self.product.words)
 
-
-def stable_hash(words: Sequence[str | None], key: str = "0123456789123456") -> Ints:
+def stable_hash(words: Sequence[str | None], key: str = HASH_KEY) -> Ints:
     """Hash words to uint64: SipHash with a key of 16 characters, the same everywhere; 0 for None."""
     values = np.empty(len(words), object)
-    values[:] = [word or "" for word in words]
+    values[:] = words
     hashes = pd.util.hash_array(values, hash_key=key, categorize=False)
-    hashes[[word is None for word in words]] = 0
+    if None in words:
+        hashes[[word is None for word in words]] = 0
     return hashes

@@ -33,9 +33,8 @@ class Devices:
         self._table.touch(item.slot)
         second = item.second
         device = item.columns["device"]
-        used, _, words = device.used()
-        for code, word in zip(used.tolist(), words, strict=True):
-            rows = np.flatnonzero(device.codes == code)
+        for code in device.used()[0].tolist():
+            rows, word = np.flatnonzero(device.codes == code), device.words[code]
             if word in TYPES:
                 np.maximum.at(self._table[word], item.slot[rows], second[rows].astype(np.uint32))
             else:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from flows.admission import SESSION_GAP_S, covered_from_s
-from flows.columns import Ints, stable_hash
+from flows.columns import Ints
 from flows.split import ShardClicks
 from flows.table import Table
 
@@ -33,8 +33,9 @@ class Directory:
 
     def number(self, item: ShardClicks) -> None:
         """Fill in `slot` and `freed` of `item`."""
-        _, place, visitors = item.columns["visitor"].used()
-        slot = self._slots(stable_hash(visitors), stable_hash(visitors, _SECOND_KEY))[place]
+        visitor = item.columns["visitor"]
+        used, place = visitor.used()
+        slot = self._slots(visitor.hashes()[used], visitor.hashes(_SECOND_KEY)[used])[place]
         np.maximum.at(self._table["newest_s"], slot, item.second.astype(np.uint32))
         self._table.touch(slot)
         item.slot = slot.astype(np.int32)
@@ -72,9 +73,10 @@ class Directory:
         old = (seen_s > 0) & (seen_s < horizon_s)
         old[present] = False
         freed = np.flatnonzero(old)
-        self._table.clear(freed)
-        self._free = np.concatenate([self._free, freed])
-        self._index.rebuild(self._table)
+        if len(freed):
+            self._table.clear(freed)
+            self._free = np.concatenate([self._free, freed])
+            self._index.rebuild(self._table)
         return freed.astype(np.int32)
 
     def load(self, part: dict[str, Any]) -> None:

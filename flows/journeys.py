@@ -75,7 +75,8 @@ class Journeys:
     def _pass_by(self, item: ShardClicks, rows: Ints) -> None:
         """Remember the last product of visitors on no journey."""
         slot = item.slot[rows]
-        self._table["product"][slot] = item.columns["product_hash"][rows]
+        product = item.columns["product"]
+        self._table["product"][slot] = product.hashes()[product.codes[rows]]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
     def _follow(self, item: ShardClicks, rows: Ints, fits: list[Ints], may_begin: Ints) -> None:
@@ -112,7 +113,8 @@ class Journeys:
     def _history(self, item: ShardClicks, rows: Ints, visits: Visits) -> tuple[Ints, Ints]:
         """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
         last_ns, product = self._table["last_ns"], self._table["product"]
-        time_ns, hashes = item.time_ns[rows], item.columns["product_hash"][rows]
+        time_ns, viewed = item.time_ns[rows], item.columns["product"]
+        hashes = viewed.hashes()[viewed.codes[rows]]
         newest_ns = visits.newest(time_ns, last_ns[visits.slots])
         gone = time_ns - visits.before(newest_ns, last_ns[visits.slots]) > FORGET_NS
         refresh = (visits.before(hashes, product[visits.slots]) == hashes) & (hashes != 0) & ~gone

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from flows.cluster import Cluster
-from flows.columns import UNKNOWN, Clicks, Ints, Lines, Rejection, Words, stable_hash
+from flows.columns import UNKNOWN, Clicks, Ints, Lines, Rejection, Words
 from flows.items import Marker
 from flows.journey_table import Journey
 from flows.masking import mask
@@ -160,12 +160,11 @@ def by_visitor(
     """Return the splitter of a batch by its visitors."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = stable_hash(clicks.visitor.words) % np.uint64(cluster.shards)
+        shard_of_word = clicks.visitor.hashes() % np.uint64(cluster.shards)
         shard = shard_of_word[clicks.visitor.codes]
         columns = {
             "visitor": clicks.visitor,
             "product": clicks.product,
-            "product_hash": clicks.product_hashes[clicks.product.codes],
             "category": clicks.category.filled(UNKNOWN),
             "device": clicks.device,
             "gender": clicks.gender,
@@ -193,7 +192,7 @@ def by_page(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]
     """Return the splitter of a batch by the page viewed; clicks without one are left out."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = clicks.product_hashes % np.uint64(cluster.shards)
+        shard_of_word = clicks.product.hashes() % np.uint64(cluster.shards)
         viewed: Ints = np.arange(len(clicks.row))
         if None in clicks.product.words:
             viewed = np.flatnonzero(clicks.product.codes != clicks.product.words.index(None))

@@ -40,8 +40,8 @@ def packed(column: Column) -> list[Any]:
 def _packed_words(column: Words) -> list[Any]:
     codes, words = column.codes, column.words
     if len(words) > len(codes):
-        _, place, words = column.used()
-        codes = place.astype(np.int32)
+        used, place = column.used()
+        codes, words = place.astype(np.int32), [words[code] for code in used.tolist()]
     return ["words", packed(codes), words]
 
 
