@@ -12,6 +12,7 @@ import gc
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
+from flows.backlog import MAXLEN
 from flows.board import board
 from flows.categories import Categories
 from flows.cluster import Cluster, meet
@@ -24,7 +25,7 @@ from flows.log_lines import set_up
 from flows.metrics import watch_state
 from flows.outbox import Receipts
 from flows.pages import Pages
-from flows.redis_sink import MAXLEN, RedisSink
+from flows.redis_sink import RedisSink
 from flows.sessions import Sessions
 from flows.settings import Settings
 from flows.sources import source

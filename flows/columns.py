@@ -170,6 +170,12 @@ class Clicks:
     mask_ip: bool = False
 
 
+def ordered(numbers: Ints) -> Ints:
+    """Return the stable order of numbers from 0 on; numpy sorts those of 16 bits by radix, far quicker."""
+    small = len(numbers) > 0 and numbers.max() < 1 << 16
+    return np.argsort(numbers.astype(np.uint16) if small else numbers, kind="stable")
+
+
 def stable_hash(words: Sequence[str | None], key: str = HASH_KEY) -> Ints:
     """Hash words to uint64: SipHash with a key of 16 characters, the same everywhere; 0 for None."""
     values = np.empty(len(words), object)

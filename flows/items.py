@@ -1,12 +1,8 @@
-"""What flows: batches of raw records in, boards and stream entries out."""
+"""What flows: batches of raw records in, boards out; see `flows.entries` for what else."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
-
-StreamName = Literal["state_logs", "special_offers", "rejected"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,45 +53,3 @@ class Board:
 
     as_of_ms: int
     values: dict[str, str]
-
-
-class Entry(NamedTuple):
-    """One entry of a stream, written once however often it is sent: to Redis, and to a topic if it has one.
-
-    Entries of one (`stream`, `lane`) come in the order of `ordinal`, a string made from the source position
-    that sorts as text; an entry whose ordinal is not above the last one written changes nothing. A field is
-    text, or bytes where it is part of a record as it came.
-    """
-
-    stream: StreamName
-    lane: str
-    ordinal: str
-    fields: Mapping[str, str | bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Entries:
-    """Entries of one stream and lane as columns: a field has its values in the order of the entries."""
-
-    stream: StreamName
-    lane: str
-    ordinals: list[str]
-    fields: dict[str, list[str | bytes]]
-
-    def __len__(self) -> int:
-        return len(self.ordinals)
-
-    def __iter__(self) -> Iterator[Entry]:
-        """Yield the entries one by one."""
-        for ordinal, *values in zip(self.ordinals, *self.fields.values(), strict=True):
-            yield Entry(self.stream, self.lane, ordinal, dict(zip(self.fields, values, strict=True)))
-
-    def pieces(self, most: int) -> Iterator[Entries]:
-        """Yield the same entries, at most so many at once."""
-        if 0 < len(self) <= most:
-            yield self
-            return
-        for first in range(0, len(self), most):
-            part = slice(first, first + most)
-            fields = {name: values[part] for name, values in self.fields.items()}
-            yield Entries(self.stream, self.lane, self.ordinals[part], fields)

@@ -11,69 +11,69 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from flows.columns import Ints, Words
-from flows.items import Entries
+from flows.entries import Entries, Field, Ordinal, pack
 from flows.journey_table import OFFER, Journey
 from flows.split import ShardClicks
 
-# A row of the log: the number of its click, its own among those of the click, the state that the click led
-# to, and where the row tells of an offer, that.
-Row = tuple[int, int, str, str | None]
+# A row of the log: the number of its click, the state entered, and where the row tells of an offer, that.
+Row = tuple[int, str, str | None]
 
 
-def rows_of(
-    entered: Iterable[tuple[int, int, str]], journeys: Sequence[Journey], genders: Words
-) -> Iterator[Row]:
-    """Yield the rows of steps, each (click's number, journey's number, state entered), in their order."""
-    before, number = -1, 0
-    for click, journey, state in entered:
-        number = number if click == before else 0
-        before = click
-        yield click, number, state, None
-        number += 1
-        offer = journeys[journey].offer(genders.at(click)) if state == OFFER else None
-        if offer is not None:
-            yield click, number, OFFER, offer
-            number += 2  # the second one is the offer's own
+def rows_of(steps: Iterable[tuple[int, int, str]], journeys: Sequence[Journey], genders: Words) -> list[Row]:
+    """Return the rows of steps, each (click's number, journey's number, state entered), in their order."""
+    rows: list[Row] = []
+    for click, journey, state in steps:
+        rows.append((click, state, None))
+        if state == OFFER:
+            offer = journeys[journey].offer(genders.at(click))
+            if offer is not None:
+                rows.append((click, OFFER, offer))
+    return rows
 
 
-def state_logs(rows: list[Row], item: ShardClicks, clicks: Ints) -> Entries:
-    """Return the log's entries of rows; number n of their clicks is the item's click `clicks[n]`."""
-    index = clicks[[click for click, _, _, _ in rows]]
-    words = [item.columns[name].all_at(index) for name in ("visitor", "product", "category")]
-    messages: list[str | bytes] = [
+def entries_of(rows: list[Row], item: ShardClicks, clicks: Ints) -> Iterator[Entries]:
+    """Yield the log of rows, and their offers; number n of their clicks is the item's click `clicks[n]`."""
+    index = clicks[np.array([click for click, _, _ in rows], np.int64)]
+    made = [number for number, (_, _, offer) in enumerate(rows) if offer]
+    lane = f"{item.header.source}/{item.shard}"
+    ordinals = _ordinals(item, index, made)
+    created, user = _created(item.time_ns[index]), item.columns["visitor"].all_at(index)
+    fields = {"created": created, "msg": _messages(rows, item, index), "user": user}
+    yield from pack("state_logs", lane, ordinals, fields | {"state": [state for _, state, _ in rows]})
+    yield from pack(
+        "special_offers",
+        lane,
+        [(position, sub, own + 1) for position, sub, own in (ordinals[n] for n in made)],
+        {
+            "created": [created[n] for n in made],
+            "user": [user[n] for n in made],
+            "offer": [rows[n][2] or "" for n in made],
+        },
+    )
+
+
+def _ordinals(item: ShardClicks, index: Ints, made: list[int]) -> list[Ordinal]:
+    """Return the ordinals of rows; one that tells of an offer is followed by the offer's own."""
+    records = item.row[index]
+    position, sub = item.lines.positions(records), index - np.searchsorted(item.row, records)
+    number = np.arange(len(index))
+    for row in made:
+        number[row + 1 :] += 1
+    first = np.diff(index, prepend=-1) != 0
+    own = number - np.maximum.accumulate(np.where(first, number, 0))
+    return list(zip(position.tolist(), sub.tolist(), own.tolist(), strict=True))
+
+
+def _messages(rows: list[Row], item: ShardClicks, index: Ints) -> list[Field]:
+    words = (item.columns[name].all_at(index) for name in ("visitor", "product", "category"))
+    return [
         f"[User {user} triggered offer {offer}]"
         if offer
         else f"[User {user} entered state {state}][Event: clicked {product}][Category: {category}]"
-        for (_, _, state, offer), user, product, category in zip(rows, *words, strict=True)
+        for (_, state, offer), user, product, category in zip(rows, *words, strict=True)
     ]
-    fields = {"created": _created(item.time_ns[index]), "msg": messages, "user": words[0]}
-    fields["state"] = [state for _, _, state, _ in rows]
-    return Entries("state_logs", _lane(item), _ordinals(item, index, [own for _, own, _, _ in rows]), fields)
 
 
-def special_offers(rows: list[Row], item: ShardClicks, clicks: Ints) -> Entries:
-    """Return the offers that the rows tell of, as entries; see `state_logs`."""
-    made = [(click, own + 1, offer) for click, own, _, offer in rows if offer]
-    index = clicks[np.array([click for click, _, _ in made], np.int64)]
-    fields = {"created": _created(item.time_ns[index]), "user": item.columns["visitor"].all_at(index)}
-    fields["offer"] = [offer for _, _, offer in made]
-    return Entries("special_offers", _lane(item), _ordinals(item, index, [own for _, own, _ in made]), fields)
-
-
-def _lane(item: ShardClicks) -> str:
-    return f"{item.header.source}/{item.shard}"
-
-
-def _created(time_ns: Ints) -> list[str | bytes]:
+def _created(time_ns: Ints) -> list[Field]:
     """Return epoch seconds as text with nine digits: that takes a tenth of the time of a float."""
     return [f"{digits[:-9]}.{digits[-9:]}" for digits in map(str, time_ns.tolist())]
-
-
-def _ordinals(item: ShardClicks, index: Ints, own: list[int]) -> list[str]:
-    records = item.row[index]
-    position, sub = item.lines.positions(records), index - np.searchsorted(item.row, records)
-    ends = (
-        f"{sub:06d}-{own:03d}" if sub or own else "000000-000"
-        for sub, own in zip(sub.tolist(), own, strict=True)
-    )
-    return [f"{place:020d}-{end}" for place, end in zip(position.tolist(), ends, strict=True)]

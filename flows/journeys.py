@@ -7,7 +7,6 @@ are looked at one by one (`flows.machine`), in the order of their arrival. The t
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +14,8 @@ import numpy as np
 
 from flows.admission import SESSION_GAP_S
 from flows.columns import Ints
-from flows.items import Entries
-from flows.journey_log import rows_of, special_offers, state_logs
+from flows.entries import Entries
+from flows.journey_log import entries_of, rows_of
 from flows.journey_table import INIT, JOURNEYS, Journey
 from flows.machine import Machine
 from flows.outbox import Outbox, Receipts
@@ -36,7 +35,7 @@ class Journeys:
 
     def __init__(self, receipts: Receipts | None = None, journeys: Sequence[Journey] = JOURNEYS) -> None:
         self._journeys = journeys
-        self._machines = [Machine(journey) for journey in journeys]
+        self._machines = [Machine(journey, number) for number, journey in enumerate(journeys)]
         self._outbox = Outbox(receipts or Receipts())
         self._table = Table(last_ns=np.int64, product=np.uint64)
         self._busy: Ints = np.zeros(0, bool)
@@ -88,26 +87,21 @@ class Journeys:
         look = (self._busy[item.slot[rows]] | visits.since(may_begin[rows])) & ~refresh
         clicks = rows[look]
         slots = item.slot[clicks].tolist()
-        looked = [
-            item.time_ns[clicks].tolist(),
-            item.columns["category"].all_at(clicks),
-            item.columns["product"].all_at(clicks),
-            gone[look].tolist(),
+        category, product = item.columns["category"], item.columns["product"]
+        columns = item.time_ns[clicks], category.codes[clicks], product.codes[clicks], gone[look]
+        looked = [column.tolist() for column in columns]
+        steps = [
+            step
+            for machine, bits in zip(self._machines, fits, strict=True)
+            for step in machine.run(
+                zip(slots, bits[clicks].tolist(), *looked, strict=True), category.words, product.words
+            )
         ]
-        entered = [
-            [
-                (click, number, state)
-                for click, state in machine.run(zip(slots, bits[clicks].tolist(), *looked, strict=True))
-            ]
-            for number, (machine, bits) in enumerate(zip(self._machines, fits, strict=True))
-        ]
-        genders = item.columns["gender"].take(clicks)
-        log = list(rows_of(heapq.merge(*entered), self._journeys, genders))
+        log = rows_of(sorted(steps), self._journeys, item.columns["gender"].take(clicks))
         if log:
-            self._outbox.put(state_logs(log, item, clicks))
-            self._outbox.put(special_offers(log, item, clicks))
-        self._busy[item.slot[clicks]] = np.any(
-            [[slot in machine.on for slot in slots] for machine in self._machines], axis=0
+            self._outbox.put(entries_of(log, item, clicks))
+        self._busy[item.slot[clicks]] = np.logical_or.reduce(
+            [np.fromiter(map(machine.on.__contains__, slots), bool, len(slots)) for machine in self._machines]
         )
 
     def _history(self, item: ShardClicks, rows: Ints, visits: Visits) -> tuple[Ints, Ints]:

@@ -13,9 +13,9 @@ import msgspec
 
 from flows.journey_table import INIT, OFFER, Journey, Progress, Step
 
-# A click that may move a journey: its visitor's slot, the rows that fit it, its time in nanoseconds, its
-# category and product, and whether its visitor was forgotten before it, and so is in `init`.
-Click = tuple[int, int, int, str, str | None, bool]
+# A click that may move a journey: its visitor's slot, the rows that fit it, its time in nanoseconds, the
+# codes of its category and product, and whether its visitor was forgotten before it, and so is in `init`.
+Click = tuple[int, int, int, int, int, bool]
 
 
 class _Choices(dict[int, list[Step]]):
@@ -31,9 +31,10 @@ class _Choices(dict[int, list[Step]]):
 
 
 class Machine:
-    """The visitors of a shard who are on one journey, by their slot."""
+    """The visitors of a shard who are on one journey, by their slot; `number` is the journey's."""
 
-    def __init__(self, journey: Journey) -> None:
+    def __init__(self, journey: Journey, number: int = 0) -> None:
+        self.number = number
         self.on: dict[int, Progress] = {}
         self._limit_ns = journey.limit_s * 10**9
         # A state that the table does not know any more is left for `init`.
@@ -42,10 +43,12 @@ class Machine:
         self._unknown = _Choices(journey, "")
         self._changed: set[int] = set()
 
-    def run(self, clicks: Iterable[Click]) -> list[tuple[int, str]]:
+    def run(
+        self, clicks: Iterable[Click], categories: list[Any], products: list[Any]
+    ) -> list[tuple[int, int, str]]:
         """Let clicks move their visitors on, in the order of their arrival.
 
-        Returns (the click's number in `clicks`, the state entered) of each change of state.
+        Returns for each change of state (the click's number in `clicks`, the machine's, the state entered).
         """
         on, begin = self.on, self._choices[INIT]
         entered = []
@@ -60,17 +63,17 @@ class Machine:
                     continue
                 to = rows[0].to
                 if to != OFFER:
-                    on[slot] = Progress(to, time_ns, category, (product,))
+                    on[slot] = Progress(to, time_ns, categories[category], (products[product],))
             else:
-                to = self._next(progress, fits, time_ns, category, product)
+                to = self._next(progress, fits, time_ns, categories[category], products[product])
                 if to == progress.state:
                     continue
                 if to in (INIT, OFFER):
                     del on[slot]
                 else:
                     progress.state = to
-                    progress.products += (product,)
-            entered.append((number, to))
+                    progress.products += (products[product],)
+            entered.append((number, self.number, to))
             self._changed.add(slot)
         return entered
 

@@ -6,22 +6,22 @@ An entry that is sent again has the same ordinal, made from its source position,
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from flows.items import Entries, StreamName
+from flows.entries import Entries, Ordinal, StreamName
 
-_PIECE, _PRUNE_AT = 500, 10_000
+_PRUNE_AT = 10_000
 
 # Tells of a stream and a lane that the entry of an ordinal is written, and all before it in its lane.
-Note = Callable[[StreamName, str, str], None]
+Note = Callable[[StreamName, str, Ordinal], None]
 
 
 class Receipts:
     """The ordinal last written of each stream and lane, by sink; sinks note it in threads of their own."""
 
     def __init__(self) -> None:
-        self._sinks: defaultdict[StreamName, list[dict[tuple[str, str], str]]] = defaultdict(list)
+        self._sinks: defaultdict[StreamName, list[dict[tuple[str, str], Ordinal]]] = defaultdict(list)
         self._keeps: defaultdict[StreamName, list[int]] = defaultdict(list)
 
     def sink(self, keeps: Mapping[StreamName, int]) -> Note:
@@ -29,12 +29,12 @@ class Receipts:
 
         Returns what the sink is to call as it writes entries.
         """
-        noted: dict[tuple[str, str], str] = {}
+        noted: dict[tuple[str, str], Ordinal] = {}
         for stream, most in keeps.items():
             self._sinks[stream].append(noted)
             self._keeps[stream].append(most)
 
-        def note(stream: StreamName, lane: str, ordinal: str) -> None:
+        def note(stream: StreamName, lane: str, ordinal: Ordinal) -> None:
             noted[stream, lane] = ordinal
 
         return note
@@ -43,7 +43,7 @@ class Receipts:
         """Return whether every sink of their stream has all of the entries written."""
         sinks = self._sinks[entries.stream]
         place = entries.stream, entries.lane
-        return bool(sinks) and all(entries.ordinals[-1] <= noted.get(place, "") for noted in sinks)
+        return bool(sinks) and all(entries.last <= noted.get(place, ()) for noted in sinks)
 
     def most(self, stream: StreamName) -> int:
         """Return how many of the newest entries of a stream any sink has use for; 0: all."""
@@ -60,12 +60,12 @@ class Outbox:
         self._unwritten: list[Entries] = []
         self._put, self._prune_at = 0, _PRUNE_AT
 
-    def put(self, entries: Entries) -> None:
+    def put(self, pieces: Iterable[Entries]) -> None:
         """Put entries in."""
-        for piece in entries.pieces(_PIECE):
-            self._unsent.append(piece)
-            self._unwritten.append(piece)
-        self._put += len(entries)
+        for entries in pieces:
+            self._unsent.append(entries)
+            self._unwritten.append(entries)
+            self._put += entries.size
         if self._put > self._prune_at:
             self._prune()
 
@@ -77,11 +77,13 @@ class Outbox:
     def pending(self) -> list[Any]:
         """Return the entries not written yet, for `load`; of a stream about as many as sinks have use for."""
         self._prune()
-        return [[each.stream, each.lane, each.ordinals, each.fields] for each in self._unwritten]
+        return list(self._unwritten)
 
     def load(self, pending: list[Any]) -> None:
         """Take back what `pending` gave, to be sent again."""
-        self._unwritten = [Entries(*each) for each in pending]
+        self._unwritten = [
+            Entries(stream, lane, count, tuple(last), packed) for stream, lane, count, last, packed in pending
+        ]
         self._unsent = list(self._unwritten)
 
     def _prune(self) -> None:
@@ -90,7 +92,7 @@ class Outbox:
         for entries in reversed(self._unwritten):
             most = self._receipts.most(entries.stream)
             if not self._receipts.written(entries) and not 0 < most <= numbers[entries.stream]:
-                numbers[entries.stream] += len(entries)
+                numbers[entries.stream] += entries.size
                 newest_first.append(entries)
         self._unwritten = newest_first[::-1]
         self._put, self._prune_at = 0, max(_PRUNE_AT, sum(numbers.values()))

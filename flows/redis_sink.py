@@ -10,13 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections import deque
 from contextlib import suppress
-from itertools import accumulate, chain
-from threading import Condition, Event, Lock, Thread
+from threading import Event, Lock, Thread
 from urllib.parse import urlsplit
 
-import msgspec
 import redis
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from redis.backoff import NoBackoff
@@ -25,51 +22,17 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from flows import embedded, metrics
-from flows.items import Board, Entries, StreamName
+from flows.backlog import MAXLEN, Backlog, Item
+from flows.entries import Entries, StreamName
 from flows.outbox import Note
+from flows.redis_entries import ADD_ENTRIES, arguments
 from flows.settings import Settings, SettingsError
 
-Item = Board | list[Entries]
-
 log = logging.getLogger("clicks.redis")
-
-# About how many entries a stream keeps; 0: all. Of a stream that is trimmed, at most BUFFER wait here.
-MAXLEN: dict[StreamName, int] = {"special_offers": 0, "state_logs": 1000, "rejected": 1000}
-BUFFER = 10_000
-CHUNK = 500
 
 TIMEOUT_S = 1.0
 BACKOFF_S = (0.1, 1.0)  # doubling from the first to the second
 CLOSE_S = 10.0
-
-# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), and entries as MessagePack: lists of the
-# lane's field in the hash, ordinals, which ascend, and for each field its name and values. Ordinals are
-# compared byte by byte, because Lua's own comparison of strings depends on the server's locale.
-ADD_ENTRIES = """
-local function above(a, b)
-  for i = 1, math.min(#a, #b) do
-    local x, y = a:byte(i), b:byte(i)
-    if x ~= y then return x > y end
-  end
-  return #a > #b
-end
-for _, entries in ipairs(cmsgpack.unpack(ARGV[2])) do
-  local lane, ordinals = entries[1], entries[2]
-  local last = redis.call('HGET', KEYS[1], lane)
-  local first = 1
-  while last and first <= #ordinals and not above(ordinals[first], last) do first = first + 1 end
-  local add = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*'}
-  if ARGV[1] == '0' then add = {'XADD', KEYS[2], '*'} end
-  local command = #add
-  for row = first, #ordinals do
-    for i = 3, #entries, 2 do
-      add[command + i - 2], add[command + i - 1] = entries[i], entries[i + 1][row]
-    end
-    redis.call(unpack(add))
-  end
-  if first <= #ordinals then redis.call('HSET', KEYS[1], lane, ordinals[#ordinals]) end
-end
-"""
 
 
 class RedisSink(DynamicSink[Item]):
@@ -96,93 +59,12 @@ class RedisSink(DynamicSink[Item]):
             return self._writer
 
 
-class _Backlog:
-    """What waits to be written: the flow puts, the writer looks and reports; each lock is short."""
-
-    def __init__(self) -> None:
-        self.board: Board | None = None
-        self.entries_dropped_total = 0
-        self._queues: dict[StreamName, deque[Entries]] = {stream: deque() for stream in MAXLEN}
-        self._waiting: dict[StreamName, int] = dict.fromkeys(MAXLEN, 0)
-        self._superseded: list[Entries] = []
-        self._closing = False
-        self._changed = Condition()
-
-    def put(self, items: list[Item], last: bool = False) -> None:
-        with self._changed:
-            self._closing = last
-            for item in items:
-                if isinstance(item, Board):
-                    self.board = item
-                else:
-                    for entries in item:
-                        self._append(entries)
-            self._changed.notify()
-
-    def wait(self) -> bool:
-        """Wait until there is something to write; False once closing and all is written."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._closing or self._pending())
-            return self._pending()
-
-    def oldest(self, stream: StreamName) -> list[Entries]:
-        """Return the oldest entries of a stream, about CHUNK of them."""
-        with self._changed:
-            queue = self._queues[stream]
-            before = accumulate(map(len, queue), initial=0)
-            return [entries for entries, size in zip(queue, before, strict=False) if size < CHUNK]
-
-    def board_written(self, board: Board) -> None:
-        with self._changed:
-            if self.board is board:
-                self.board = None
-
-    def entries_written(self, written: list[Entries]) -> None:
-        """Forget what was `oldest` of a stream; what was dropped of it in the meantime counts as written."""
-        with self._changed:
-            stream = written[0].stream
-            queue = self._queues[stream]
-            for entries in written:
-                if queue and queue[0] is entries:
-                    queue.popleft()
-                    self._waiting[stream] -= len(entries)
-                else:
-                    self.entries_dropped_total -= len(entries)
-            self._superseded = [
-                entries for entries in self._superseded if not any(entries is each for each in written)
-            ]
-
-    def pop_superseded(self) -> list[Entries]:
-        with self._changed:
-            entries, self._superseded = self._superseded, []
-            return entries
-
-    def __str__(self) -> str:
-        with self._changed:
-            board = ["the newest board"] if self.board else []
-            entries = [f"{number} {stream} entries" for stream, number in self._waiting.items() if number]
-            return ", ".join(board + entries)
-
-    def _pending(self) -> bool:
-        return self.board is not None or any(self._queues.values())
-
-    def _append(self, entries: Entries) -> None:
-        queue, stream = self._queues[entries.stream], entries.stream
-        queue.extend(entries.pieces(CHUNK))
-        self._waiting[stream] += len(entries)
-        while MAXLEN[stream] and self._waiting[stream] - len(queue[0]) >= BUFFER:
-            oldest = queue.popleft()
-            self._waiting[stream] -= len(oldest)
-            self.entries_dropped_total += len(oldest)
-            self._superseded.append(oldest)
-
-
 class _Writer(StatelessSinkPartition[Item]):
     """Writes a backlog to Redis until all partitions, all of them this one, are closed."""
 
     def __init__(self, url: str, on_written: Note | None, lock: Lock) -> None:
         self.partitions = 0
-        self._backlog = _Backlog()
+        self._backlog = Backlog()
         self._lock = lock
         self._address = address(url)
         self._client = _client(url)
@@ -259,13 +141,13 @@ class _Writer(StatelessSinkPartition[Item]):
         entries = self._backlog.oldest(stream)
         if not entries:
             return
-        self._add_entries(keys=["entries_written", stream], args=[MAXLEN[stream], _packed(entries)])
+        self._add_entries(keys=["entries_written", stream], args=[MAXLEN[stream], *arguments(entries)])
         self._backlog.entries_written(entries)
         self._note(entries)
 
     def _note(self, written: list[Entries]) -> None:
         for entries in written:
-            self._on_written(entries.stream, entries.lane, entries.ordinals[-1])
+            self._on_written(entries.stream, entries.lane, entries.last)
 
     def _failed(self, error: Exception) -> None:
         # A new connection may lead to the new primary, where the old one leads to the old.
@@ -281,27 +163,6 @@ class _Writer(StatelessSinkPartition[Item]):
         if self._down_since_s is not None:
             log.info("Redis at %s: back after %.1f s", self._address, time.monotonic() - self._down_since_s)
             self._down_since_s = None
-
-
-def _packed(entries: list[Entries]) -> bytes:
-    """Return what ADD_ENTRIES takes."""
-    lists = [
-        [f"{each.stream}|{each.lane}", each.ordinals, *chain.from_iterable(each.fields.items())]
-        for each in entries
-    ]
-    try:
-        # Redis's own MessagePack knows no bytes.
-        if not any(isinstance(values[0], bytes) for each in entries for values in each.fields.values()):
-            return msgspec.msgpack.encode(lists)
-    except UnicodeEncodeError:  # a lone surrogate in a click must not block its stream
-        pass
-    return msgspec.msgpack.encode(
-        [[each if isinstance(each, str) else list(map(_text, each)) for each in columns] for columns in lists]
-    )
-
-
-def _text(field: str | bytes) -> str:
-    return (field if isinstance(field, bytes) else field.encode(errors="replace")).decode(errors="replace")
 
 
 def address(url: str) -> str:

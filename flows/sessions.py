@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from flows.admission import BUCKETS, SESSION_GAP_S, covered_from_s
-from flows.columns import Ints
+from flows.columns import Ints, ordered
 from flows.ring import Ring
 from flows.split import BUCKET_S, ShardClicks
 from flows.table import Table
@@ -185,7 +185,7 @@ class Runs:
 def runs(slot: Ints, time_ns: Ints) -> Runs:
     """Cut clicks into runs without a gap of more than 30 minutes, by visitor and start."""
     in_order = not np.any(np.diff(time_ns) < 0)
-    order = np.argsort(slot, kind="stable") if in_order else np.lexsort((time_ns, slot))
+    order = ordered(slot) if in_order else np.lexsort((time_ns, slot))
     slot, time_ns = slot[order].astype(np.int64), time_ns[order]
     new = (np.diff(slot, prepend=-1) != 0) | (np.diff(time_ns, prepend=time_ns[0]) > GAP_NS)
     first = np.flatnonzero(new)

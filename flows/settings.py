@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from flows.items import StreamName
+from flows.entries import StreamName
 
 EMBEDDED_PORT = 6399
 EMBEDDED_URL = f"redis://127.0.0.1:{EMBEDDED_PORT}/0"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from flows.cluster import Cluster
-from flows.columns import UNKNOWN, Clicks, Ints, Lines, Rejection, Words
+from flows.columns import UNKNOWN, Clicks, Ints, Lines, Rejection, Words, ordered
 from flows.items import Marker
 from flows.journey_table import Journey
 from flows.masking import mask
@@ -231,8 +231,7 @@ def _split(
         oldest_ns=int(clicks.time_ns.min()) if any_click else None,
         newest_ns=int(clicks.time_ns.max()) if any_click else None,
     )
-    # Few shards: their numbers fit the small integers that numpy sorts by radix.
-    order = index[np.argsort(shard.astype(np.uint16), kind="stable")]
+    order = index[ordered(shard)]
     bounds = np.concatenate(
         ([0], np.cumsum(np.bincount(shard.astype(np.int64), minlength=len(keys))))
     ).tolist()

@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import NamedTuple
 
-from flows.items import Entry
+from flows.entries import Entry, ordinal_text
 
 
 class Record(NamedTuple):
@@ -34,7 +34,7 @@ def record_of(entry: Entry) -> Record:
     else:
         key, value = None, _bytes(entry.fields["record"])
         headers = [(name, entry.fields[name]) for name in ("reason", "position")]
-    record_id = f"{entry.lane}@{entry.ordinal}-{zlib.crc32(value):08x}"
+    record_id = f"{entry.lane}@{ordinal_text(entry.ordinal)}-{zlib.crc32(value):08x}"
     return Record(record_id, key, value, [("id", record_id), *headers], key or entry.lane.encode())
 
 

@@ -15,8 +15,8 @@ from threading import Condition, Lock, Thread
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
+from flows.entries import Entries, Entry, StreamName
 from flows.failing import fail, one_line
-from flows.items import Entries, Entry, StreamName
 from flows.kafka_errors import Place
 from flows.outbox import Note, Receipts
 from flows.partitioner import partition_of
@@ -102,7 +102,7 @@ class _Writer(StatelessSinkPartition[Item]):
         with self._changed:
             for entries in chain.from_iterable(items):
                 if entries.stream in self._topics:
-                    self._topics[entries.stream].waiting.extend(entries)
+                    self._topics[entries.stream].waiting.extend(entries.each())
             self._changed.notify_all()
             while self._waiting() > ROOM and not self._client.down:
                 self._changed.wait(_POLL_S)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 from flows.columns import Rejection
-from flows.items import Entries
+from flows.entries import Entries, Field, Ordinal, pack
 from flows.outbox import Outbox, Receipts
 from flows.split import ShardClicks
 
@@ -45,19 +46,19 @@ class Totals:
         self._outbox.load(part["outbox"])
 
 
-def _entries(source: str, rejected: list[Rejection]) -> Entries:
+def _entries(source: str, rejected: list[Rejection]) -> Iterator[Entries]:
     # Rows of one column-shaped record share its position: numbered, so that none hides another.
     at: Counter[int] = Counter()
-    ordinals = []
+    ordinals: list[Ordinal] = []
     for rejection in rejected:
-        ordinals.append(f"{rejection.position:020d}-{at[rejection.position]:06d}")
+        ordinals.append((rejection.position, at[rejection.position]))
         at[rejection.position] += 1
-    fields: dict[str, list[str | bytes]] = {
+    fields: dict[str, list[Field]] = {
         "reason": [rejection.reason for rejection in rejected],
         "position": [f"{source}@{rejection.position}" for rejection in rejected],
         "record": [rejection.record for rejection in rejected],
     }
-    return Entries("rejected", source, ordinals, fields)
+    return pack("rejected", source, ordinals, fields)
 
 
 def total_values(shards: list[dict[str, int]]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flows.columns import Ints
+from flows.columns import Ints, ordered
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Visits:
     @classmethod
     def of(cls, slot: Ints) -> Visits:
         """Group the clicks of visitors `slot`, at least one."""
-        order = np.argsort(slot, kind="stable")
+        order = ordered(slot)
         by_visitor = slot[order]
         begins = np.concatenate([[True], by_visitor[1:] != by_visitor[:-1]])
         first = np.flatnonzero(begins)
@@ -39,6 +39,8 @@ class Visits:
     def newest(self, time_ns: Ints, held_ns: Ints) -> Ints:
         """Return for each click the visitor's newest time up to and including it, and what was `held_ns`."""
         times = np.maximum(time_ns[self.order], held_ns[self.visitor])
+        if not (np.diff(times) < 0)[np.diff(self.visitor) == 0].any():
+            return self._arrived(times)
         # Ranks, since the visitors' times one above the other would not fit an integer.
         values, rank = np.unique(times, return_inverse=True)
         above = self.visitor * len(values)

@@ -18,8 +18,8 @@ from bytewax.operators import StatefulBatchLogic
 from flows import metrics
 from flows.admission import Admission, GapError
 from flows.directory import Directory
+from flows.entries import Entries
 from flows.failing import fail
-from flows.items import Entries
 from flows.split import Beat, ShardClicks
 from flows.state import Shard, State
 from flows.stopping import stop_requested

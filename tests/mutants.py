@@ -16,7 +16,7 @@ from flows import redis_sink, sources
 from flows.admission import Admission
 from flows.cluster import Opening
 from flows.directory import Directory
-from flows.items import StreamName
+from flows.entries import StreamName
 from flows.packing import encode
 from flows.ring import Ring
 from flows.sessions import Sessions

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from flows import outbox
-from flows.items import Entries, StreamName
+from flows.entries import PIECE, Entries, Field, Ordinal, StreamName, pack
 from flows.outbox import Outbox, Receipts
 from flows.packing import decode, encode
 
 
-def entries(numbers: Iterable[int], stream: StreamName = "special_offers", lane: str = "log/0") -> Entries:
-    ordinals = [f"{number:020d}" for number in numbers]
-    fields: dict[str, list[str | bytes]] = {"text": list(ordinals), "bytes": [b"\xff"] * len(ordinals)}
-    return Entries(stream, lane, ordinals, fields)
+def entries(
+    numbers: Iterable[int], stream: StreamName = "special_offers", lane: str = "log/0"
+) -> list[Entries]:
+    ordinals: list[Ordinal] = [(number, 0) for number in numbers]
+    texts: list[Field] = [str(ordinal) for ordinal in ordinals]
+    return list(pack(stream, lane, ordinals, {"text": texts, "bytes": [b"\xff"] * len(texts)}))
 
 
 def pending(box: Outbox) -> list[Entries]:
@@ -21,28 +23,32 @@ def pending(box: Outbox) -> list[Entries]:
 
 
 def kept(box: Outbox, stream: StreamName) -> list[int]:
-    return [int(entry.ordinal) for each in pending(box) if each.stream == stream for entry in each]
+    return [entry.ordinal[0] for each in pending(box) if each.stream == stream for entry in each.each()]
 
 
 def test_written_is_what_every_sink_of_the_stream_has_written() -> None:
     receipts = Receipts()
     redis = receipts.sink({"special_offers": 0, "rejected": 5})
     topics = receipts.sink({"special_offers": 0})
-    put = [entries([1]), entries([2, 3]), entries([1], lane="log/1"), entries([1], "rejected")]
+    put = [
+        *entries([1]),
+        *entries([2, 3]),
+        *entries([1], lane="log/1"),
+        *entries([1], "rejected"),
+    ]
     box = Outbox(receipts)
-    for each in put:
-        box.put(each)
+    box.put(put)
     assert box.entries() == put
     assert box.entries() == []
-    redis("special_offers", "log/0", put[1].ordinals[1])
-    redis("rejected", "log/0", put[3].ordinals[0])
+    redis("special_offers", "log/0", (3, 0))
+    redis("rejected", "log/0", (1, 0))
     assert pending(box) == put[:3]
-    topics("special_offers", "log/0", put[0].ordinals[0])
+    topics("special_offers", "log/0", (1, 0))
     assert pending(box) == put[1:3]
-    topics("special_offers", "log/0", put[1].ordinals[0])
+    topics("special_offers", "log/0", (2, 0))
     assert pending(box) == put[1:3]
-    topics("special_offers", "log/0", put[1].ordinals[1])
-    redis("special_offers", "log/1", put[2].ordinals[0])
+    topics("special_offers", "log/0", (3, 0))
+    redis("special_offers", "log/1", (1, 0))
     assert pending(box) == put[2:3]
 
 
@@ -70,7 +76,7 @@ def test_what_is_of_no_use_goes_before_it_is_saved() -> None:
     box = Outbox(receipts)
     for number in range(0, 10 * outbox._PRUNE_AT, 7):
         box.put(entries(range(number, number + 7), "rejected"))
-        assert sum(map(len, box._unwritten)) <= outbox._PRUNE_AT + 12
+        assert sum(each.size for each in box._unwritten) <= outbox._PRUNE_AT + 12
     assert 5 <= len(kept(box, "rejected")) < 12
 
 
@@ -79,8 +85,11 @@ def test_many_at_once_are_kept_in_pieces() -> None:
     receipts.sink({"rejected": 1})
     box = Outbox(receipts)
     box.put(entries(range(10_000), "rejected"))
-    assert [entry.ordinal for each in box.entries() for entry in each] == entries(range(10_000)).ordinals
-    assert len(kept(box, "rejected")) <= outbox._PIECE
+    sent = [entry for each in box.entries() for entry in each.each()]
+    assert [(entry.ordinal, entry.fields["text"]) for entry in sent] == [
+        ((number, 0), str((number, 0))) for number in range(10_000)
+    ]
+    assert len(kept(box, "rejected")) <= PIECE
 
 
 def test_state_gives_them_back() -> None:
@@ -89,4 +98,4 @@ def test_state_gives_them_back() -> None:
     box, again = Outbox(receipts), Outbox(receipts)
     box.put(entries([7, 8]))
     again.load(decode(encode({"outbox": box.pending()}))["outbox"])
-    assert again.entries() == pending(again) == [entries([7, 8])]
+    assert again.entries() == pending(again) == entries([7, 8])

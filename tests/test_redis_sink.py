@@ -17,7 +17,9 @@ import redis
 from bytewax.outputs import StatelessSinkPartition
 
 from flows import redis_sink
-from flows.items import Board, Entries, StreamName
+from flows.backlog import MAXLEN
+from flows.entries import Entries, Field, Ordinal, StreamName, pack
+from flows.items import Board
 from flows.outbox import Note
 from flows.redis_sink import RedisSink
 from flows.settings import Settings, SettingsError
@@ -45,12 +47,12 @@ def board(number: int, padding: int = 0) -> Board:
 
 
 def entries(stream: StreamName, numbers: range, lane: str = "0") -> list[Board | list[Entries]]:
-    fields: dict[str, list[str | bytes]] = {"number": [str(number) for number in numbers]}
-    return [[Entries(stream, lane, [f"{number:08}" for number in numbers], fields)]]
+    fields: dict[str, list[Field]] = {"number": [str(number) for number in numbers]}
+    return [list(pack(stream, lane, [(number,) for number in numbers], fields))]
 
 
-def entry(lane: str, ordinal: str, value: str) -> list[Board | list[Entries]]:
-    return [[Entries("rejected", lane, [ordinal], {"is": [value]})]]
+def entry(lane: str, ordinal: Ordinal, value: str) -> list[Board | list[Entries]]:
+    return [list(pack("rejected", lane, [ordinal], {"is": [value]}))]
 
 
 class Written:
@@ -59,8 +61,8 @@ class Written:
     def __init__(self) -> None:
         self.up_to: dict[str, list[int]] = {}
 
-    def __call__(self, stream: StreamName, lane: str, ordinal: str) -> None:
-        self.up_to.setdefault(stream, []).append(int(ordinal))
+    def __call__(self, stream: StreamName, lane: str, ordinal: Ordinal) -> None:
+        self.up_to.setdefault(stream, []).append(ordinal[0])
 
     def all_up_to(self, ordinal: int, *streams: StreamName) -> bool:
         return all(self.up_to.get(stream, [-1])[-1] == ordinal for stream in streams)
@@ -320,29 +322,43 @@ def test_entries_are_written_once_however_often_they_are_sent(server: RedisServe
                 client.script_flush()
             assert stream_numbers(client, "special_offers") == list(range(end))
             written.up_to.clear()
-        assert client.hgetall("entries_written") == {"special_offers|0": "00001499"}
+        assert client.hgetall("entries_written") == {"special_offers|0": f"{1499:020d}"}
 
 
-def test_each_lane_has_its_own_ordinals_compared_as_bytes(server: RedisServer) -> None:
+def test_each_lane_has_its_own_ordinals(server: RedisServer) -> None:
+    sent: list[tuple[str, Ordinal]] = [
+        ("a", (9, 0, 0)),
+        ("b", (10, 0, 0)),
+        ("a", (10, 0, 0)),
+        ("a", (10, 0, 1)),
+        ("a", (10, 2, 0)),
+        ("a", (10, 1, 5)),
+        ("a", (9, 7, 7)),
+        ("a", (1 << 50, 0, 0)),
+        ("a", ((1 << 50) - 1, 0, 0)),
+    ]
     with server.client() as client:
         with opened(server) as partition:
-            for lane, ordinal in [
-                ("a", "9"),
-                ("b", "10"),
-                ("a", "10"),
-                ("a", "9-"),
-                ("a", "9Z"),
-                ("a", "9a"),
-                ("a", "9"),
-            ]:
+            for lane, ordinal in sent:
                 partition.write_batch(entry(lane, ordinal, f"{lane}{ordinal}"))
-        assert stream_fields(client, "rejected", "is") == ["a9", "b10", "a9-", "a9Z", "a9a"]
+        assert stream_fields(client, "rejected", "is") == [
+            f"{lane}{ordinal}" for lane, ordinal in [*sent[:5], sent[7]]
+        ]
+        assert client.hget("entries_written", "rejected|b") == "00000000000000000010-000000-000"
+
+
+def test_of_entries_sent_together_only_the_new_ones_are_added(server: RedisServer) -> None:
+    with server.client() as client:
+        for numbers in (range(5), range(3, 9), range(2)):
+            with opened(server) as partition:
+                partition.write_batch(entries("special_offers", numbers))
+        assert stream_numbers(client, "special_offers") == list(range(9))
 
 
 def test_logs_are_trimmed_and_offers_are_not(server: RedisServer) -> None:
     with server.client() as client:
         with opened(server) as partition:
-            for stream in redis_sink.MAXLEN:
+            for stream in MAXLEN:
                 partition.write_batch(entries(stream, range(4000)))
         assert stream_numbers(client, "special_offers") == list(range(4000))
         for stream in ("state_logs", "rejected"):
@@ -356,11 +372,11 @@ def test_what_overflows_is_counted_and_superseded_entries_are_done_with(server: 
     with opened(server, written) as partition:
         server.kill()
         partition.write_batch([board(1)])
-        for stream in redis_sink.MAXLEN:
+        for stream in MAXLEN:
             partition.write_batch(entries(stream, range(11_500)))
         server.start()
         with server.client() as client:
-            wait_until(lambda: written.all_up_to(11_499, *redis_sink.MAXLEN), "written")
+            wait_until(lambda: written.all_up_to(11_499, *MAXLEN), "written")
             partition.write_batch([board(2)])
             wait_until(lambda: numbers_seen(client) == {2}, "the board")
             assert json.loads(str(client.get("board")))["entries_dropped_total"] == 3000
@@ -387,7 +403,7 @@ def test_text_that_is_no_unicode_holds_up_nothing(
 ) -> None:
     with server.client() as client:
         with opened(server) as partition:
-            partition.write_batch(entry("0", "1", "a\ud800b"))
+            partition.write_batch(entry("0", (1,), "a\ud800b"))
         assert stream_fields(client, "rejected", "is") == ["a?b"]
     assert levels(caplog) == []
 

@@ -10,7 +10,7 @@ import pytest
 from confluent_kafka import Producer
 
 from flows import topic_client, topic_memory, topics
-from flows.items import Entries
+from flows.entries import Entries, Field, pack
 from flows.kafka_errors import Place
 from flows.outbox import Receipts
 from flows.partitioner import partition_of
@@ -25,25 +25,25 @@ from tests.servers import wait_until
 
 
 def offer(number: int, lane: str = "log/0/1") -> Entries:
-    fields: dict[str, list[str | bytes]] = {
+    fields: dict[str, list[Field]] = {
         "created": [f"0.{number:09d}"],
         "user": [f"visitor-{number % 7}"],
         "offer": ["offer1"],
     }
-    return Entries("special_offers", lane, [f"{number:020d}-000000-000"], fields)
+    return next(pack("special_offers", lane, [(number, 0, 0)], fields))
 
 
 def rejection(number: int) -> Entries:
-    fields: dict[str, list[str | bytes]] = {
+    fields: dict[str, list[Field]] = {
         "reason": ["not_json"],
         "position": [f"log/0@{number}"],
         "record": [b"\xff%d" % number],
     }
-    return Entries("rejected", "log/0", [f"{number:020d}-000000"], fields)
+    return next(pack("rejected", "log/0", [(number, 0)], fields))
 
 
 def offered(number: int, lane: str = "log/0/1") -> Record:
-    return record_of(next(iter(offer(number, lane))))
+    return record_of(next(offer(number, lane).each()))
 
 
 def settings_of(broker: Cluster, topic: str, **kafka: str) -> Settings:
@@ -153,7 +153,7 @@ def test_memory(
     assert not memory.holds(offered(7, "log/2/1").id)
     assert memory._start == 0
     # Another log's entry at the same place is another one.
-    [entry] = offer(7)
+    [entry] = offer(7).each()
     assert not memory.holds(record_of(entry._replace(fields={**entry.fields, "created": "8.0"})).id)
 
 

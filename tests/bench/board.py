@@ -23,7 +23,8 @@ from bytewax.testing import run_main
 
 from flows import board, sources
 from flows.clicks import build
-from flows.items import Board, Entries
+from flows.entries import Field, pack
+from flows.items import Board
 from flows.redis_sink import RedisSink
 from flows.settings import Settings
 from flows.windowed import Report
@@ -79,18 +80,17 @@ def shard_us(log: Path) -> float:
 def entry_us() -> tuple[float, float]:
     """Return the CPU time an entry like those of journeys' steps takes, of the process and of Redis."""
     each = {"created": "1700147866.722", "msg": "x" * 110, "user": "x" * 36, "state": "clothes_visited"}
+    fields: dict[str, list[Field]] = {name: [value] * TOGETHER for name, value in each.items()}
     entries = [
-        Entries(
-            "special_offers",
-            f"lane-{number % 16}",
-            [f"{n:012}" for n in range(number, number + TOGETHER)],
-            {name: [value] * TOGETHER for name, value in each.items()},
+        piece
+        for first in range(0, ENTRIES, TOGETHER)
+        for piece in pack(
+            "special_offers", f"lane-{first % 16}", [(n,) for n in range(first, first + TOGETHER)], fields
         )
-        for number in range(0, ENTRIES, TOGETHER)
     ]
     missing, written = count(1 - len(entries)), Event()
 
-    def note(*_: str) -> None:
+    def note(*_: object) -> None:
         if next(missing) == 0:
             written.set()
 
