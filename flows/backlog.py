@@ -49,9 +49,11 @@ class Backlog:
             return self._pending()
 
     def oldest(self, stream: StreamName) -> list[Entries]:
-        """Return the oldest entries of a stream, about CHUNK of them."""
+        """Return the oldest entries of a stream, about CHUNK of them; all of a stream that is trimmed."""
         with self._changed:
             queue = self._queues[stream]
+            if MAXLEN[stream]:
+                return list(queue)
             before = accumulate((entries.size for entries in queue), initial=0)
             return [entries for entries, size in zip(queue, before, strict=False) if size < CHUNK]
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flows.entries import ORDINAL_DIGITS, Entries, Field, packed
+from flows.entries import ORDINAL_DIGITS, Entries, Field, ordinal_text, packed
 
 # KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), then for each piece the field in the
-# hash and the packed entries. Ordinals are kept as text (`ordinal_text`) and compared by bytes, because Lua's
-# own comparison of strings depends on the server's locale.
+# hash, the last ordinal and the packed entries, or nothing if they are not to be added. Ordinals are kept as
+# text (`ordinal_text`) and compared by bytes, because Lua's own comparison depends on the server's locale.
 ADD_ENTRIES = (
     f"local digits = {{{str(ORDINAL_DIGITS)[1:-1]}}}"
     + """
@@ -25,27 +25,39 @@ end
 local add = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*'}
 if ARGV[1] == '0' then add = {'XADD', KEYS[2], '*'} end
 local command = #add
-for piece = 2, #ARGV, 2 do
-  local entries = cmsgpack.unpack(ARGV[piece + 1])
-  local ordinals = entries[1]
+for piece = 2, #ARGV, 3 do
   local last = redis.call('HGET', KEYS[1], ARGV[piece])
-  local first = 1
-  while last and first <= #ordinals and not above(text(ordinals[first]), last) do first = first + 1 end
-  for row = first, #ordinals do
-    for i = 2, #entries, 2 do
-      add[command + i - 1], add[command + i] = entries[i], entries[i + 1][row]
+  if not last or above(ARGV[piece + 1], last) then
+    local entries = ARGV[piece + 2] == '' and {{}} or cmsgpack.unpack(ARGV[piece + 2])
+    local ordinals = entries[1]
+    local first = 1
+    while last and first <= #ordinals and not above(text(ordinals[first]), last) do first = first + 1 end
+    for row = first, #ordinals do
+      for i = 2, #entries, 2 do
+        add[command + i - 1], add[command + i] = entries[i], entries[i + 1][row]
+      end
+      redis.call(unpack(add))
     end
-    redis.call(unpack(add))
+    redis.call('HSET', KEYS[1], ARGV[piece], ARGV[piece + 1])
   end
-  if first <= #ordinals then redis.call('HSET', KEYS[1], ARGV[piece], text(ordinals[#ordinals])) end
 end
 """
 )
 
 
-def arguments(pieces: list[Entries]) -> list[str | bytes]:
-    """Return what ADD_ENTRIES is given of entries, after MAXLEN."""
-    return [each for piece in pieces for each in (f"{piece.stream}|{piece.lane}", _readable(piece))]
+def arguments(pieces: list[Entries], maxlen: int) -> list[int | str | bytes]:
+    """Return what ADD_ENTRIES is given of entries for a stream that keeps about `maxlen` of them; 0: all.
+
+    The older ones of more than that are not added: the newer ones would push them out at once, before anyone
+    could see them.
+    """
+    found: list[int | str | bytes] = []
+    newer = 0
+    for piece in reversed(pieces):
+        readable = b"" if 0 < maxlen <= newer else _readable(piece)
+        found = [f"{piece.stream}|{piece.lane}", ordinal_text(piece.last), readable, *found]
+        newer += piece.size
+    return [maxlen, *found]
 
 
 def _readable(entries: Entries) -> bytes:

@@ -141,7 +141,7 @@ class _Writer(StatelessSinkPartition[Item]):
         entries = self._backlog.oldest(stream)
         if not entries:
             return
-        self._add_entries(keys=["entries_written", stream], args=[MAXLEN[stream], *arguments(entries)])
+        self._add_entries(keys=["entries_written", stream], args=arguments(entries, MAXLEN[stream]))
         self._backlog.entries_written(entries)
         self._note(entries)
 
