@@ -1,32 +1,32 @@
 """How long a click takes from Kafka to its number in Redis under load: `python -m tests.bench.latency`.
 
 Marked clicks of new visitors are produced at random moments amid `--rate` clicks a second of `--visitors`
-known ones, which a process of its own produces; each adds one to the visitors of 15 minutes. They take turns
-at the partitions: should one overtake another, the earlier is taken for the one seen first. It prints too
-what rate the flow has reached meanwhile, and how late the load was at most: if it fell behind, it says so.
+known ones, which a process of its own produces. They take turns at the partitions. A marked click is there
+with the first board whose position in its partition is beyond it; each board has to count those visitors and
+no others. It prints too what rate the flow has reached meanwhile, and how late the load was at most: if that
+fell behind, it says so.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import functools
 import tempfile
 import time
 from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-import redis
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, Message, Producer
 
 from flows.sources import now_ms
-from tests.bench.live import RedisWatch, first_seen, percentiles, running_flow
+from tests.bench.live import RedisWatch, percentiles, running_flow
 from tests.bench.load import WARM_UP_S, loaded
 from tests.bench.log import click, rest_of_click
 from tests.brokers import Broker
 from tests.servers import RedisServer, wait_until
 
-PARTITIONS = 4
+TOPIC, PARTITIONS = "clicks", 4
 GAPS_S = 0.3, 0.7
 GOAL_MS = 1500
 START_S = 60.0
@@ -35,6 +35,18 @@ BEHIND_S = 0.25
 # The broker keeps all of the load in memory, and after 15 minutes the first marked clicks no longer count.
 MOST_BYTES, MOST_S = 8 << 30, 14 * 60
 CLICK_BYTES = 440
+
+
+class Marked(NamedTuple):
+    """When a marked click was made, and where it is."""
+
+    made_ms: int
+    source: str
+    offset: int
+
+    def is_in(self, board: dict[str, Any]) -> bool:
+        """Return whether a board has read it."""
+        return bool(board["positions"].get(self.source, 0) > self.offset)
 
 
 class Measured(NamedTuple):
@@ -53,46 +65,51 @@ def measure(rate: int, clicks: int, visitors: int) -> Measured:
         RedisServer() as server,
         server.client() as client,
     ):
-        broker.create("clicks", PARTITIONS)
-        with running_flow(broker, "clicks", server.url, Path(folder)):
+        broker.create(TOPIC, PARTITIONS)
+        with running_flow(broker, TOPIC, server.url, Path(folder)):
             wait_until(lambda: client.exists("board"), "a board", START_S)
             watch = RedisWatch(client)
             try:
-                with loaded(broker.address, "clicks", rate, visitors, PARTITIONS) as load:
+                with loaded(broker.address, TOPIC, rate, visitors, PARTITIONS) as load:
                     wait_until(
                         lambda: visitors in watch.seen_ms, "all known visitors", START_S + visitors / rate
                     )
                     time.sleep(WARM_UP_S)
-                    before = _board(client)
-                    made_ms = _mark(range(visitors + 1, visitors + 1 + clicks), broker.producer())
+                    known = len(watch.boards) - 1
+                    marked = _mark(range(visitors, visitors + clicks), broker.producer())
                     wait_until(lambda: visitors + clicks in watch.seen_ms, "the last marked click", 60)
-                    after = _board(client)
             finally:
                 watch.stop()
-    took_s = (after["published_at"] - before["published_at"]) / 1000
+    boards = watch.boards[known:]
+    for _, board in boards:
+        assert board["visitors_15m"] == visitors + sum(one.is_in(board) for one in marked)
+    first, last = boards[0][1], boards[-1][1]
+    took_s = (last["published_at"] - first["published_at"]) / 1000
     return Measured(
-        [first_seen(watch.seen_ms, number) - at_ms for number, at_ms in made_ms.items()],
-        (after["clicks_total"] - before["clicks_total"]) / took_s,
+        [next(at_ms for at_ms, board in boards if one.is_in(board)) - one.made_ms for one in marked],
+        (last["clicks_total"] - first["clicks_total"]) / took_s,
         load.behind_s,
     )
 
 
-def _mark(numbers: range, producer: Producer) -> dict[int, int]:
-    """Produce the marked clicks; returns the wall clock (ms) of each by the number of visitors it makes."""
-    rng, made_ms = Random(1), {}
-    for number in numbers:
+def _mark(new_visitors: range, producer: Producer) -> list[Marked]:
+    """Produce the marked clicks."""
+    rng, marked = Random(1), []
+
+    def delivered(made_ms: int, error: KafkaError | None, message: Message) -> None:
+        assert error is None, error
+        offset = message.offset()
+        assert offset is not None
+        marked.append(Marked(made_ms, f"{TOPIC}/{message.partition()}", offset))
+
+    for visitor in new_visitors:
         time.sleep(rng.uniform(*GAPS_S))
-        rest = rest_of_click(number, rng)
-        made_ms[number] = now_ms()
-        producer.produce("clicks", click(time.time_ns(), rest), partition=number % PARTITIONS)
+        record = click(time.time_ns(), rest_of_click(visitor, rng))
+        on_delivery = functools.partial(delivered, now_ms())
+        producer.produce(TOPIC, record, partition=visitor % PARTITIONS, on_delivery=on_delivery)
         producer.poll(0)
     assert producer.flush(30) == 0
-    return made_ms
-
-
-def _board(client: redis.Redis) -> dict[str, Any]:
-    board: dict[str, Any] = json.loads(str(client.get("board")))
-    return board
+    return marked
 
 
 def main() -> None:

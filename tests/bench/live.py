@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import redis
 
@@ -18,9 +19,10 @@ from tests.brokers import Broker
 
 
 class RedisWatch:
-    """Notes when each number of visitors is first published."""
+    """Notes when (ms) each board is seen, and when each number of visitors first."""
 
     def __init__(self, client: redis.Redis) -> None:
+        self.boards: list[tuple[int, dict[str, Any]]] = []
         self.seen_ms: dict[int, int] = {}
         self._client = client
         self._boards = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
@@ -28,8 +30,9 @@ class RedisWatch:
         self._thread = self._boards.run_in_thread(sleep_time=0.1)
 
     def _note(self, _message: object) -> None:
-        board = json.loads(str(self._client.get("board")))
-        self.seen_ms.setdefault(board["visitors_15m"], now_ms())
+        board, at_ms = json.loads(str(self._client.get("board"))), now_ms()
+        self.boards.append((at_ms, board))
+        self.seen_ms.setdefault(board["visitors_15m"], at_ms)
 
     def stop(self) -> None:
         """Stop watching."""
