@@ -7,9 +7,10 @@ import tempfile
 import time
 from pathlib import Path
 
+from tests.bench.live import running_flow
+from tests.bench.load import VISITORS, Load
 from tests.bench.process import cpu_s
 from tests.brokers import Broker
-from tests.dashboard.click_to_page import VISITORS, Load, running_flow
 from tests.servers import RedisServer, wait_until
 
 

@@ -20,10 +20,10 @@ import redis
 from confluent_kafka import Producer
 
 from flows.shop import Shop
+from tests.bench.live import running_flow
 from tests.bench.log import partition_of
 from tests.bench.process import cpu_s, rss_mib
 from tests.brokers import Broker
-from tests.dashboard.click_to_page import running_flow
 from tests.servers import RedisServer, wait_until
 
 SPEED = 60

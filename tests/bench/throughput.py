@@ -30,32 +30,31 @@ def measure(name: str, log: Path) -> Run:
     return asdict(timed) | {"peak_mib": peak_mib}
 
 
-def rounds(log: Path, names: list[str], runs: int) -> dict[str, list[Run]]:
-    """Run each work `runs` times in turn, each in a process of its own."""
-    results: dict[str, list[Run]] = {name: [] for name in names}
+def rounds(tasks: dict[str, tuple[str, Path]], runs: int) -> dict[str, list[Run]]:
+    """Run each task, a work and the log it takes, `runs` times in turn, each in a process of its own."""
+    results: dict[str, list[Run]] = {task: [] for task in tasks}
     for _ in range(runs):
-        for name, done in results.items():
+        for task, (name, log) in tasks.items():
             command = [sys.executable, "-m", "tests.bench.throughput", "--log", str(log), "--only", name]
             out = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
-            done.append(json.loads(out.splitlines()[-1]))
+            results[task].append(json.loads(out.splitlines()[-1]))
     return results
 
 
-def table(results: dict[str, list[Run]]) -> list[dict[str, object]]:
-    """Return a row a work: medians, and its rate as a multiple of the whole flow's, round by round."""
+def table(results: dict[str, list[Run]], what: str, ratio: str) -> list[dict[str, object]]:
+    """Return a row a task: medians, and its rate as a multiple of the first task's, round by round."""
+    first = next(iter(results.values()))
     return [
         {
-            "what": name,
+            what: task,
             "clicks/s": round(statistics.median(_rate(run) for run in runs)),
             "CPU us a click": round(statistics.median(run["cpu_s"] / run["clicks"] * 1e6 for run in runs), 2),
             "peak MiB": round(statistics.median(run["peak_mib"] for run in runs)),
-            "rate to the whole flow's": _times(
-                statistics.median(
-                    _rate(run) / _rate(flow) for run, flow in zip(runs, results[FLOW], strict=True)
-                )
+            ratio: _times(
+                statistics.median(_rate(run) / _rate(one) for run, one in zip(runs, first, strict=True))
             ),
         }
-        for name, runs in results.items()
+        for task, runs in results.items()
     ]
 
 
@@ -97,7 +96,8 @@ def main() -> None:
         log = options.log or Path(folder) / "log"
         if options.log is None:
             make_log(log, options.clicks, options.visitors)
-        rows = table(rounds(log, [FLOW, *(work for work in options.works if work != FLOW)], options.runs))
+        tasks = {name: (name, log) for name in (FLOW, *options.works)}
+        rows = table(rounds(tasks, options.runs), "what", "rate to the whole flow's")
     print(markdown(rows))
     if options.json:
         options.json.write_text(json.dumps(rows, indent=1))

@@ -1,11 +1,12 @@
 """The same metrics by Bytewax's own windowing operators, one item a click, to be measured beside ours.
 
-What they can express: visitors and devices, categories and pages as sliding windows (a new one every minute,
-where ours move every second), and sessions. State is kept in memory alone.
+What they can express: visitors and devices, categories and pages as sliding windows, a new one each `every`
+(a second as ours move, or a minute), and sessions. State is kept in memory alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,24 +17,22 @@ from bytewax.testing import TestingSink, TestingSource
 
 Row = dict[str, object]
 EPOCH = datetime(2000, 1, 1, tzinfo=timezone.utc)
-EVERY = timedelta(minutes=1)
 
 
-def build(rows: list[Row], out: list[object]) -> Dataflow:
+def build(rows: Iterable[Row], out: list[object], every: timedelta) -> Dataflow:
     """Build a flow of all metrics over `rows`; their results are put into `out`."""
     flow = Dataflow("windows")
     clicks = op.input("rows", flow, TestingSource(rows, batch_size=1000))
     results = [
-        _distinct(clicks, "visitors", timedelta(minutes=15), lambda row: "all", lambda row: row["userId"]),
-        _distinct(
+        _distinct(clicks, "visitors", _sliding(15, every), lambda row: "all"),
+        _distinct(clicks, "devices", _sliding(10, every), lambda row: str(row.get("deviceType"))),
+        _count(clicks, "categories", _sliding(60, every), lambda row: str(row.get("category"))),
+        _count(
             clicks,
-            "devices",
-            timedelta(minutes=10),
-            lambda row: str(row.get("deviceType")),
-            lambda row: row["userId"],
+            "pages",
+            _sliding(60, every),
+            lambda row: f"{row.get('productId')}|{row.get('category')}",
         ),
-        _count(clicks, "categories", lambda row: str(row.get("category"))),
-        _count(clicks, "pages", lambda row: f"{row.get('productId')}|{row.get('category')}"),
         _sessions(clicks),
     ]
     op.output("out", op.merge("results", *results), TestingSink(out))
@@ -48,21 +47,23 @@ def _time(row: Row) -> datetime:
     return datetime.fromtimestamp(int(str(row["timestamp"])) / 1e9, timezone.utc)
 
 
-def _distinct(clicks: Stream[Row], name: str, length: timedelta, key: Any, value: Any) -> Stream[Any]:
+def _sliding(minutes: int, every: timedelta) -> win.SlidingWindower:
+    return win.SlidingWindower(timedelta(minutes=minutes), every, EPOCH)
+
+
+def _distinct(clicks: Stream[Row], name: str, windower: win.SlidingWindower, key: Any) -> Stream[Any]:
     def add(seen: set[object], row: Row) -> set[object]:
-        seen.add(value(row))
+        seen.add(row["userId"])
         return seen
 
     keyed = op.key_on(f"{name}_key", clicks, key)
-    windower = win.SlidingWindower(length, EVERY, EPOCH)
     windows: win.WindowOut[Row, set[object]] = win.fold_window(
         name, keyed, _clock(), windower, set, add, lambda one, other: one | other, ordered=False
     )
     return op.map(f"{name}_size", windows.down, lambda item: len(item[1][1]))
 
 
-def _count(clicks: Stream[Row], name: str, key: Any) -> Stream[Any]:
-    windower = win.SlidingWindower(timedelta(hours=1), EVERY, EPOCH)
+def _count(clicks: Stream[Row], name: str, windower: win.SlidingWindower, key: Any) -> Stream[Any]:
     return win.count_window(name, clicks, _clock(), windower, key).down
 
 

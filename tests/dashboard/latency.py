@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import argparse
 import random
-import statistics
 import tempfile
 import time
 from pathlib import Path
 
+from tests.bench.live import percentiles
 from tests.dashboard.conftest import PageServer, chromium, now_ms
 from tests.dashboard.writer import Writer
 from tests.servers import RedisServer
@@ -49,13 +49,6 @@ def measure(boards: int) -> list[float]:
             page.wait_for_timeout(3000)
             seen_ms: dict[str, int] = page.evaluate("seen")
     return [seen_ms[text] - at_ms for text, at_ms in written_ms.items()]
-
-
-def percentiles(taken_ms: list[float]) -> str:
-    """Return median and 99th percentile as text."""
-    taken_ms = sorted(taken_ms)
-    worst_ms = taken_ms[min(len(taken_ms) - 1, round(len(taken_ms) * 0.99))]
-    return f"median {statistics.median(taken_ms):.0f} ms, 99th percentile {worst_ms:.0f} ms"
 
 
 def main() -> None:
