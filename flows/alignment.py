@@ -42,17 +42,18 @@ class Alignment:
                 yield item, False
                 continue
             self._waits_at[source] = item.header.marker.number
-            behind = self._behind() if len(self._waits_at) >= self._parts else []
-            yield item, len(behind) >= self._parts
-            for name in behind:
+            free, due = self._next() if len(self._waits_at) >= self._parts else ([], False)
+            yield item, due
+            for name in free:
                 del self._waits_at[name]
-            ready += behind
+            ready += free
 
-    def _behind(self) -> list[str]:
-        """Return the partitions that may go on: those not as far as the first one, else all of them."""
-        number = self._waits_at[min(self._waits_at)]
-        behind = [name for name, at in self._waits_at.items() if at < number]
-        return behind or list(self._waits_at)
+    def _next(self) -> tuple[list[str], bool]:
+        """Return (partitions that may go on, whether a beat is due): not while any is behind the first."""
+        pace = self._waits_at[min(self._waits_at)]
+        behind = [name for name, at in self._waits_at.items() if at < pace]
+        # One ahead of the first waits on, for the first one's next marker: else it would stay ahead for good.
+        return behind or [name for name, at in self._waits_at.items() if at == pace], not behind
 
     def rest(self) -> list[ShardClicks]:
         """Return what is held, for when nothing more will come."""

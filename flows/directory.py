@@ -96,10 +96,11 @@ class Directory:
 
 
 class Index:
-    """Finds the row of a key (`low`, `high`) in a table: open addressing with linear probing.
+    """Finds the row of a key (`low`, `high`) in a table: open addressing with double hashing.
 
-    Knuth, The Art of Computer Programming, vol. 3, 6.4, algorithm L, for all keys of a batch at once. Places
-    are taken from `high`, since all keys of a shard have something in common in `low`.
+    Knuth, The Art of Computer Programming, vol. 3, 6.4, algorithm D, for all keys of a batch at once. The
+    first place is taken from `high`, since all keys of a shard have something in common in `low`; how far it
+    is to the next one from the upper half of `low`.
     """
 
     def __init__(self) -> None:
@@ -109,14 +110,14 @@ class Index:
     def find(self, table: Table, low: Ints, high: Ints) -> Ints:
         """Return the row of each key, int64; -1 where there is none."""
         found = np.full(len(low), -1)
-        place, left = self._first(high), np.arange(len(low))
+        place, step, left = self._first(high), self._step(low), np.arange(len(low))
         while len(left):
             row = self._rows[place[left]]
             left, row = left[row >= 0], row[row >= 0]
             same = (table["low"][row] == low[left]) & (table["high"][row] == high[left])
             found[left[same]] = row[same]
             left = left[~same]
-            place[left] = self._next(place[left])
+            place[left] = self._next(place[left], step[left])
         return found
 
     def add(self, table: Table, rows: Ints) -> None:
@@ -125,13 +126,14 @@ class Index:
             self.rebuild(table, 4 * (self._count + len(rows)))
             return
         self._count += len(rows)
-        place, left = self._first(table["high"][rows]), np.arange(len(rows))
+        place, step = self._first(table["high"][rows]), self._step(table["low"][rows])
+        left = np.arange(len(rows))
         while len(left):
             vacant = left[self._rows[place[left]] < 0]
             # Of several that come for one place the last one has it.
             self._rows[place[vacant]] = rows[vacant]
             left = left[self._rows[place[left]] != rows[left]]
-            place[left] = self._next(place[left])
+            place[left] = self._next(place[left], step[left])
 
     def rebuild(self, table: Table, places: int = 0) -> None:
         """Find all rows of the table again that are not vacant, those just given included."""
@@ -144,6 +146,11 @@ class Index:
         first: Ints = (high & np.uint64(len(self._rows) - 1)).astype(np.int64)
         return first
 
-    def _next(self, place: Ints) -> Ints:
-        following: Ints = (place + 1) & (len(self._rows) - 1)
+    def _step(self, low: Ints) -> Ints:
+        """Odd, so that steps meet every place: there are a power of two."""
+        step: Ints = (low >> np.uint64(32)).astype(np.int64) | 1
+        return step
+
+    def _next(self, place: Ints, step: Ints) -> Ints:
+        following: Ints = (place + step) & (len(self._rows) - 1)
         return following

@@ -7,6 +7,7 @@ whose run begins before their newest session, all sessions are taken up again an
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,9 +92,7 @@ class Sessions:
 
     def _join(self, new: Runs) -> None:
         """Join runs to the newest sessions of their visitors, each visitor's in order of time."""
-        ordinal = new.ordinal()
-        for nth in range(int(ordinal.max()) + 1):
-            run = new.take(np.flatnonzero(ordinal == nth))
+        for run in new.in_turn():
             row = self._newest["row"][run.slot].astype(np.int64) - 1
             has = row >= 0
             if len(self._rows):
@@ -176,10 +175,15 @@ class Runs:
         both = Runs(*(np.concatenate((getattr(self, name), getattr(other, name))) for name in names))
         return both.take(np.lexsort((both.start_ns, both.slot)))
 
-    def ordinal(self) -> Ints:
-        """Return of each run (by visitor and start) the how-manieth of its visitor it is, from 0."""
+    def in_turn(self) -> Iterator[Runs]:
+        """Yield the first runs of all visitors, then their second ones, and so on; `self` is by visitor."""
         first = np.flatnonzero(np.diff(self.slot, prepend=-1))
-        return np.arange(len(self.slot)) - np.repeat(first, np.diff(first, append=len(self.slot)))
+        if len(first) == len(self.slot):
+            yield self
+            return
+        nth = np.arange(len(self.slot)) - np.repeat(first, np.diff(first, append=len(self.slot)))
+        for number in range(int(nth.max()) + 1):
+            yield self.take(np.flatnonzero(nth == number))
 
 
 def runs(slot: Ints, time_ns: Ints) -> Runs:

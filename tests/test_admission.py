@@ -107,10 +107,11 @@ def test_a_beat_waits_for_every_partition_and_knows_the_lag_only_if_all_do() -> 
     beat = beat_of(gate.admit(item(NOON_S, source="b", parts=2, marker=Marker(5, 0, 5))))
     assert beat is not None
     assert (beat.level, beat.lag, beat.positions) == (4, 15, {"a": 1, "b": 1})
-    assert beat_of(gate.admit(item(source="b", start=1, parts=2, marker=Marker(6, 0, None)))) is None
-    beat = beat_of(gate.admit(item(source="a", start=1, parts=2, marker=Marker(6, 0, 1))))
-    assert beat is not None
-    assert beat.lag is None
+    assert gate.admit(item(source="b", start=1, parts=2, marker=Marker(6, 0, None))) == []
+    behind, level = gate.admit(item(source="a", start=1, parts=2, marker=Marker(6, 0, 1)))
+    assert (behind.header.source, behind.beat) == ("a", None)
+    assert level.beat is not None
+    assert (level.header.source, level.beat.level, level.beat.lag) == ("b", 6, None)
 
 
 @pytest.mark.parametrize(("applied", "kept"), [(0, 4), (1, 3), (3, 1), (4, 0), (9, 0)])

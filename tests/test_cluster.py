@@ -190,6 +190,18 @@ def test_nothing_is_held_of_one_partition_or_without_markers() -> None:
     assert both.rest() == []
 
 
+def test_partitions_that_begin_a_beat_apart_come_into_step() -> None:
+    both, cuts = Alignment(), []
+    numbers = {"a": 0, "b": 0}
+    for name, number in [("a", 1), ("b", 2), ("a", 2), ("a", 3), ("b", 3), ("b", 4), ("a", 4)]:
+        for taken, due in both.take(item(NOON_S, source=name, parts=2, marker=Marker(number))):
+            assert taken.header.marker is not None
+            numbers[taken.header.source] = taken.header.marker.number
+            if due:
+                cuts.append(tuple(numbers.values()))
+    assert cuts == [(1, 2), (2, 2), (3, 3), (4, 4)]
+
+
 def test_a_beat_that_is_not_whole_gives_no_board() -> None:
     gate = Admission({}, None, None)
     first = Marker(1, 1000, whole=False)
