@@ -38,7 +38,7 @@ def entries_of(rows: list[Row], item: ShardClicks, clicks: Ints) -> Iterator[Ent
     lane = f"{item.header.source}/{item.shard}"
     ordinals = _ordinals(item, index, made)
     created, user = _created(item.time_ns[index]), item.columns["visitor"].all_at(index)
-    fields = {"created": created, "msg": _messages(rows, item, index), "user": user}
+    fields = {"created": created, "msg": _messages(rows, user, item, index), "user": user}
     yield from pack("state_logs", lane, ordinals, fields | {"state": [state for _, state, _ in rows]})
     yield from pack(
         "special_offers",
@@ -64,13 +64,13 @@ def _ordinals(item: ShardClicks, index: Ints, made: list[int]) -> list[Ordinal]:
     return list(zip(position.tolist(), sub.tolist(), own.tolist(), strict=True))
 
 
-def _messages(rows: list[Row], item: ShardClicks, index: Ints) -> list[Field]:
-    words = (item.columns[name].all_at(index) for name in ("visitor", "product", "category"))
+def _messages(rows: list[Row], users: list[Field], item: ShardClicks, index: Ints) -> list[Field]:
+    viewed = (item.columns[name].all_at(index) for name in ("product", "category"))
     return [
         f"[User {user} triggered offer {offer}]"
         if offer
         else f"[User {user} entered state {state}][Event: clicked {product}][Category: {category}]"
-        for (_, state, offer), user, product, category in zip(rows, *words, strict=True)
+        for (_, state, offer), user, product, category in zip(rows, users, *viewed, strict=True)
     ]
 
 

@@ -39,12 +39,20 @@ class Visits:
     def newest(self, time_ns: Ints, held_ns: Ints) -> Ints:
         """Return for each click the visitor's newest time up to and including it, and what was `held_ns`."""
         times = np.maximum(time_ns[self.order], held_ns[self.visitor])
-        if not (np.diff(times) < 0)[np.diff(self.visitor) == 0].any():
-            return self._arrived(times)
-        # Ranks, since the visitors' times one above the other would not fit an integer.
-        values, rank = np.unique(times, return_inverse=True)
-        above = self.visitor * len(values)
-        return self._arrived(values[np.maximum.accumulate(rank + above) - above])
+        low = times.min()
+        span = int(times.max() - low) + 1
+        if span * len(self.slots) >= 1 << 63:
+            # Ranks, since the visitors' times one above the other would not fit an integer.
+            values, times = np.unique(times, return_inverse=True)
+            newest: Ints = values[self._highest(times, len(values))]
+        else:
+            newest = self._highest(times - low, span) + low
+        return newest
+
+    def _highest(self, numbers: Ints, below: int) -> Ints:
+        """Return for each click the visitor's highest number so far; all are from 0 to `below`, exclusive."""
+        above = self.visitor * below
+        return self._arrived(np.maximum.accumulate(numbers + above) - above)
 
     def since(self, happened: Ints) -> Ints:
         """Return for each click whether it `happened` at it or at an earlier one of the visitor's."""
