@@ -101,14 +101,12 @@ class Words:
 
     def used(self) -> tuple[Ints, Ints]:
         """Return (codes in use, ascending; each row's place among them)."""
-        if len(self.words) > 8 * len(self.codes):
-            used, place = np.unique(self.codes, return_inverse=True)
-        else:
-            # Without a sort: a mark for each code in use, and how many are marked up to it.
-            marks = np.zeros(len(self.words), bool)
-            marks[self.codes] = True
-            used, place = np.flatnonzero(marks), (np.cumsum(marks) - 1)[self.codes]
-        return used, place
+        marks = np.zeros(len(self.words), bool)
+        marks[self.codes] = True
+        used = np.flatnonzero(marks)
+        place_of = np.empty(len(self.words), np.int64)
+        place_of[used] = np.arange(len(used))
+        return used, place_of[self.codes]
 
 
 class Encoder(dict[str | None, int]):
@@ -178,9 +176,8 @@ def ordered(numbers: Ints) -> Ints:
 
 def stable_hash(words: Sequence[str | None], key: str = HASH_KEY) -> Ints:
     """Hash words to uint64: SipHash with a key of 16 characters, the same everywhere; 0 for None."""
-    values = np.empty(len(words), object)
-    values[:] = words
+    values = np.fromiter(words, object, len(words))
     hashes = pd.util.hash_array(values, hash_key=key, categorize=False)
-    if None in words:
+    if not all(words):
         hashes[[word is None for word in words]] = 0
     return hashes

@@ -25,6 +25,7 @@ from flows.stopping import stop_requested
 log = logging.getLogger("clicks.source")
 
 BLOCK_BYTES = 1 << 24
+_TAIL_BYTES = 1 << 16
 _DEMO_SECONDS = 600
 _DEMO_RECORDS = 20_000
 _INDEX_BITS = 24
@@ -196,7 +197,7 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
 
     def _read(self) -> tuple[bytes, list[tuple[int, bytes]]]:
         """Read whole lines; of a line longer than a block only where it stands and how it begins."""
-        data = self._file.read(BLOCK_BYTES)
+        data = self._file.read(self._whole_lines())
         end = data.rfind(b"\n") + 1
         if not end and len(data) == BLOCK_BYTES:
             return b"", [self._skip_line(data)]
@@ -205,6 +206,12 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
         self._position += len(data)
         self._file.seek(self._position)
         return data, []
+
+    def _whole_lines(self) -> int:
+        """Return how many bytes of a block are whole lines, or a block's: so none is cut off, by a copy."""
+        seen = min(_TAIL_BYTES, BLOCK_BYTES)
+        end = os.pread(self._file.fileno(), seen, self._position + BLOCK_BYTES - seen).rfind(b"\n") + 1
+        return BLOCK_BYTES - seen + end if end else BLOCK_BYTES
 
     def _skip_line(self, data: bytes) -> tuple[int, bytes]:
         head = self._position, data[:KEPT_BYTES]

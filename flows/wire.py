@@ -1,7 +1,4 @@
-"""Columns as bytes, for what crosses between processes: small numbers in small types, only the words in use.
-
-Times, positions and codes lie close together, so they are sent as a lowest value and what each is above it.
-"""
+"""Columns as bytes, for what crosses between processes: of Words only those in use."""
 
 from __future__ import annotations
 
@@ -11,6 +8,7 @@ import msgspec
 import numpy as np
 
 from flows.columns import Ints, Words
+from flows.packing import compact, expanded
 
 Column = Ints | Words
 _encoder = msgspec.msgpack.Encoder()
@@ -31,10 +29,7 @@ def packed(column: Column) -> list[Any]:
     """Return a column in a form for `pack`: integers, or Words."""
     if isinstance(column, Words):
         return _packed_words(column)
-    low = column.min() if len(column) else column.dtype.type(0)
-    above = column - low
-    small = above.astype(np.min_scalar_type(above.max() if len(above) else 0))
-    return [column.dtype.str, int(low), small.dtype.str, small.tobytes() if small.any() else len(small)]
+    return compact(column)
 
 
 def _packed_words(column: Words) -> list[Any]:
@@ -47,9 +42,6 @@ def _packed_words(column: Words) -> list[Any]:
 
 def unpacked(parts: list[Any]) -> Any:
     """Return the column that `packed` was given; of Words only those in use, or few more."""
-    kind, *values = parts
-    if kind == "words":
-        return Words(unpacked(values[0]), values[1])
-    low, small, data = values
-    above = np.zeros(data, kind) if isinstance(data, int) else np.frombuffer(data, small).astype(kind)
-    return above + np.dtype(kind).type(low)
+    if parts[0] == "words":
+        return Words(unpacked(parts[1]), parts[2])
+    return expanded(parts)

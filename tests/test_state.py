@@ -14,6 +14,7 @@ from random import Random
 from typing import Any, NoReturn
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import redis
 from hypothesis import given
@@ -459,7 +460,7 @@ def test_an_epoch_writes_what_changed_whatever_is_held(
         for shard, table in zip(shards, tables, strict=True):
             rows = rng.integers(0, held, 200 if epoch > 1 else 50 * held)
             table.reserve(held)
-            table["seen"][rows] = epoch
+            table["seen"][rows] = rng.integers(1, 1 << 32, len(rows))
             table.touch(rows)
 
             def changes(*, everything: bool, table: Table = table) -> dict[str, Any]:
@@ -478,6 +479,38 @@ def test_an_epoch_writes_what_changed_whatever_is_held(
 
 
 # What is loaded is what was saved
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.array([], np.int64),
+        np.array([5, 5, 5], np.uint8),
+        np.array([7]),
+        np.arange(100, 400, dtype=np.uint32),
+        np.array([3, 1, 2]),
+        np.array([3, 4, 4, 6]),
+        np.array([-3, 1 << 62, 7]),
+        np.array([-(1 << 63), (1 << 63) - 1]),
+        np.array([(1 << 64) - 1, 0], np.uint64),
+        np.array([(1 << 64) - 1, (1 << 64) - 300], np.uint64),
+        np.array([[1, 2], [3, 4]], np.int16),
+        np.array([0.5, np.inf]),
+        np.array([True, False]),
+    ],
+)
+def test_an_array_survives(array: npt.NDArray[Any]) -> None:
+    found = decode(encode({"array": array}))["array"]
+    assert (found.dtype, found.shape) == (array.dtype, array.shape)
+    assert np.array_equal(found, array)
+
+
+def test_an_array_takes_what_its_numbers_differ_by() -> None:
+    now_ns = logs.MIDNIGHT + np.array([0, 65_535])
+    sizes = [len(encode({"": array})) for array in (np.arange(10**6), np.full(10**6, 7), now_ns)]
+    assert sizes[0] < 50
+    assert sizes[1] < 50
+    assert sizes[2] < 50
 
 
 Rows = list[tuple[int, int]]
