@@ -1,15 +1,18 @@
-"""Stream entries: steps and offers of journeys and rejected records, for Redis and for topics.
+"""Stream entries: steps and offers of journeys and rejected records, on their way to Redis and to topics.
 
-They travel packed, some hundred in one piece: so they are few objects, whose bytes go into the state and to
-Redis as they are.
+They travel as columns, packed, some hundred in one piece: so they are few objects, whose bytes go into the
+state as they are. What a stream shows of them is made where it is written (`flows.redis_entries`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
+import numpy as np
+
+from flows.columns import Ints
 
 StreamName = Literal["state_logs", "special_offers", "rejected"]
 
@@ -19,27 +22,27 @@ Ordinal = tuple[int, ...]
 ORDINAL_DIGITS = 20, 6, 3
 PIECE = 500
 
-Field = str | bytes
-
 
 class Entry(NamedTuple):
     """One entry of a stream, written once however often it is sent: to Redis, and to a topic if it has one.
 
     Entries of one (`stream`, `lane`) come in the order of `ordinal`; an entry whose ordinal is not above the
-    last one written changes nothing. A field is text, or bytes where it is part of a record as it came.
+    last one written changes nothing. `fields` are
+
+    - of `state_logs`: `time_ns` (of the click), `user`, `product`, `category`, `state` (entered), `offer`
+      (empty if it is the step that the entry tells of)
+    - of `special_offers`: `time_ns`, `user`, `offer`
+    - of `rejected`: `reason`, `record` (bytes, how it begins)
     """
 
     stream: StreamName
     lane: str
     ordinal: Ordinal
-    fields: Mapping[str, Field]
+    fields: Mapping[str, Any]
 
 
 class Entries(NamedTuple):
-    """Some entries of one stream and lane: how many, the ordinal of the last one, and all of them packed.
-
-    `packed` is MessagePack of the list of ordinals, then for each field its name and the list of its values.
-    """
+    """Some entries of one stream and lane: how many, the ordinal of the last one, and all of them packed."""
 
     stream: StreamName
     lane: str
@@ -47,37 +50,53 @@ class Entries(NamedTuple):
     last: Ordinal
     packed: bytes
 
-    def columns(self) -> tuple[list[list[int]], dict[str, list[Field]]]:
+    def columns(self) -> tuple[list[Ordinal], dict[str, list[Any]]]:
         """Return (ordinals, values by field)."""
-        ordinals, *fields = msgspec.msgpack.decode(self.packed)
-        return ordinals, dict(zip(fields[::2], fields[1::2], strict=True))
+        ordinals, fields = msgspec.msgpack.decode(self.packed)
+        return (
+            list(zip(*map(_unpacked, ordinals), strict=True)),
+            {name: _unpacked(column) for name, column in fields.items()},
+        )
 
     def each(self) -> Iterator[Entry]:
         """Yield the entries one by one."""
         ordinals, fields = self.columns()
         for ordinal, *values in zip(ordinals, *fields.values(), strict=True):
-            yield Entry(self.stream, self.lane, tuple(ordinal), dict(zip(fields, values, strict=True)))
+            yield Entry(self.stream, self.lane, ordinal, dict(zip(fields, values, strict=True)))
 
 
 def pack(
-    stream: StreamName, lane: str, ordinals: list[Ordinal], fields: Mapping[str, list[Field]]
+    stream: StreamName, lane: str, ordinals: Sequence[Ints], fields: Mapping[str, Any]
 ) -> Iterator[Entries]:
-    """Yield entries in pieces of at most PIECE; their ordinals ascend."""
-    for first in range(0, len(ordinals), PIECE):
+    """Yield entries in pieces of at most PIECE, which have `ordinals`, as columns, in ascending order.
+
+    A field is a column of integers, or a list of texts or of bytes; what is no Unicode in a text becomes `?`.
+    """
+    for first in range(0, len(ordinals[0]), PIECE):
         part = slice(first, first + PIECE)
-        columns = [ordinals[part], *(each for name in fields for each in (name, fields[name][part]))]
-        yield Entries(stream, lane, len(columns[0]), ordinals[part][-1], packed(columns))
+        numbers = [column[part] for column in ordinals]
+        columns = {name: column[part] for name, column in fields.items()}
+        last = tuple(int(column[-1]) for column in numbers)
+        yield Entries(stream, lane, len(numbers[0]), last, _packed(numbers, columns))
 
 
-def packed(columns: Sequence[object]) -> bytes:
-    """Return columns as MessagePack; what is no Unicode in a text becomes `?`."""
+def _packed(numbers: list[Ints], columns: dict[str, Any]) -> bytes:
     try:
-        return msgspec.msgpack.encode(columns)
+        return msgspec.msgpack.encode((numbers, columns), enc_hook=_integers)
     except UnicodeEncodeError:  # a lone surrogate in a click must not block its stream
-        return msgspec.msgpack.encode([_encodable(column) for column in columns])
+        encodable = {name: _encodable(column) for name, column in columns.items()}
+        return msgspec.msgpack.encode((numbers, encodable), enc_hook=_integers)
 
 
-def _encodable(column: object) -> object:
+def _integers(column: Any) -> bytes:
+    return bytes(column.astype(np.int64).data)
+
+
+def _unpacked(column: bytes | list[Any]) -> list[Any]:
+    return np.frombuffer(column, np.int64).tolist() if isinstance(column, bytes) else column
+
+
+def _encodable(column: Any) -> Any:
     if not isinstance(column, list):
         return column
     return [each.encode(errors="replace").decode() if isinstance(each, str) else each for each in column]

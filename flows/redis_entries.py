@@ -1,12 +1,17 @@
-"""How stream entries get into Redis: a script that adds each once, and what it is given."""
+"""How stream entries get into Redis: what a stream shows of them, and a script that adds each once."""
 
 from __future__ import annotations
 
-from flows.entries import ORDINAL_DIGITS, Entries, Field, ordinal_text, packed
+from itertools import chain
+from typing import Any
+
+import msgspec
+
+from flows.entries import ORDINAL_DIGITS, Entries, ordinal_text
 
 # KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), then for each piece the field in the
-# hash, the last ordinal and the packed entries, or nothing if they are not to be added. Ordinals are kept as
-# text (`ordinal_text`) and compared by bytes, because Lua's own comparison depends on the server's locale.
+# hash, the last ordinal and the entries as MessagePack, or nothing if they are not to be added. Ordinals are
+# kept as text (`ordinal_text`) and compared by bytes, because Lua's own comparison depends on a locale.
 ADD_ENTRIES = (
     f"local digits = {{{str(ORDINAL_DIGITS)[1:-1]}}}"
     + """
@@ -54,20 +59,38 @@ def arguments(pieces: list[Entries], maxlen: int) -> list[int | str | bytes]:
     found: list[int | str | bytes] = []
     newer = 0
     for piece in reversed(pieces):
-        readable = b"" if 0 < maxlen <= newer else _readable(piece)
-        found = [f"{piece.stream}|{piece.lane}", ordinal_text(piece.last), readable, *found]
+        shown = b"" if 0 < maxlen <= newer else _shown(piece)
+        found = [f"{piece.stream}|{piece.lane}", ordinal_text(piece.last), shown, *found]
         newer += piece.size
     return [maxlen, *found]
 
 
-def _readable(entries: Entries) -> bytes:
-    """Return packed entries without bytes, which Redis's own MessagePack does not know."""
-    if entries.stream != "rejected":
-        return entries.packed
-    ordinals, fields = entries.columns()
-    columns = [ordinals, *(each for name in fields for each in (name, list(map(_text, fields[name]))))]
-    return packed(columns)
+def _shown(entries: Entries) -> bytes:
+    """Return what a stream shows of entries: ordinals, then for each field its name and values."""
+    ordinals, columns = entries.columns()
+    if entries.stream == "rejected":
+        fields = {
+            "reason": columns["reason"],
+            "position": [f"{entries.lane}@{position}" for position, *_ in ordinals],
+            # Redis's own MessagePack knows no bytes.
+            "record": [record.decode(errors="replace") for record in columns["record"]],
+        }
+    else:
+        # Epoch seconds with nine digits.
+        created = [f"{digits[:-9]}.{digits[-9:]}" for digits in map(str, columns["time_ns"])]
+        fields = {"created": created, "user": columns["user"]}
+        if entries.stream == "state_logs":
+            fields |= {"state": columns["state"], "msg": _messages(columns)}
+        else:
+            fields |= {"offer": columns["offer"]}
+    return msgspec.msgpack.encode([ordinals, *chain.from_iterable(fields.items())])
 
 
-def _text(field: Field) -> str:
-    return field.decode(errors="replace") if isinstance(field, bytes) else field
+def _messages(columns: dict[str, list[Any]]) -> list[str]:
+    rows = zip(*(columns[name] for name in ("user", "product", "category", "state", "offer")), strict=True)
+    return [
+        f"[User {user} triggered offer {offer}]"
+        if offer
+        else f"[User {user} entered state {state}][Event: clicked {product}][Category: {category}]"
+        for user, product, category, state, offer in rows
+    ]

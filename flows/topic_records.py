@@ -25,15 +25,19 @@ def record_of(entry: Entry) -> Record:
     Its id is made of the entry's lane and ordinal and of the value: an entry made anew from the same clicks
     has the same id; one of another log that merely stood at the same place has not.
     """
+    fields = entry.fields
     headers: list[tuple[str, str | bytes | None]] = []
     if entry.stream == "special_offers":
-        # `created` has all digits of the nanoseconds.
-        time_ns = int(str(entry.fields["created"]).replace(".", ""))
-        offer = {"Timestamp": time_ns, "Tags": {}, "Id": "offer", "Value": entry.fields["offer"]}
-        key, value = _bytes(entry.fields["user"]), json.dumps([offer]).encode()
+        offer = {
+            "Timestamp": fields["time_ns"],
+            "Tags": {},
+            "Id": "offer",
+            "Value": fields["offer"],
+        }
+        key, value = fields["user"].encode(), json.dumps([offer]).encode()
     else:
-        key, value = None, _bytes(entry.fields["record"])
-        headers = [(name, entry.fields[name]) for name in ("reason", "position")]
+        key, value = None, fields["record"]
+        headers = [("reason", fields["reason"]), ("position", f"{entry.lane}@{entry.ordinal[0]}")]
     record_id = f"{entry.lane}@{ordinal_text(entry.ordinal)}-{zlib.crc32(value):08x}"
     return Record(record_id, key, value, [("id", record_id), *headers], key or entry.lane.encode())
 
@@ -42,7 +46,3 @@ def place_of(record_id: str) -> tuple[str, str]:
     """Return the lane and the ordinal of an id."""
     lane, _, rest = record_id.rpartition("@")
     return lane, rest.rpartition("-")[0]
-
-
-def _bytes(field: str | bytes) -> bytes:
-    return field if isinstance(field, bytes) else field.encode(errors="replace")

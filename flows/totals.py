@@ -6,8 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from flows.columns import Rejection
-from flows.entries import Entries, Field, Ordinal, pack
+from flows.entries import Entries, pack
 from flows.outbox import Outbox, Receipts
 from flows.split import ShardClicks
 
@@ -48,17 +50,10 @@ class Totals:
 
 def _entries(source: str, rejected: list[Rejection]) -> Iterator[Entries]:
     # Rows of one column-shaped record share its position: numbered, so that none hides another.
-    at: Counter[int] = Counter()
-    ordinals: list[Ordinal] = []
-    for rejection in rejected:
-        ordinals.append((rejection.position, at[rejection.position]))
-        at[rejection.position] += 1
-    fields: dict[str, list[Field]] = {
-        "reason": [rejection.reason for rejection in rejected],
-        "position": [f"{source}@{rejection.position}" for rejection in rejected],
-        "record": [rejection.record for rejection in rejected],
-    }
-    return pack("rejected", source, ordinals, fields)
+    position = np.array([rejection.position for rejection in rejected])
+    sub = np.arange(len(position)) - np.searchsorted(position, position)
+    reasons, records = [each.reason for each in rejected], [each.record for each in rejected]
+    return pack("rejected", source, [position, sub], {"reason": reasons, "record": records})
 
 
 def total_values(shards: list[dict[str, int]]) -> dict[str, Any]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import numpy as np
+
 from flows import outbox
-from flows.entries import PIECE, Entries, Field, Ordinal, StreamName, pack
+from flows.entries import PIECE, Entries, StreamName, pack
 from flows.outbox import Outbox, Receipts
 from flows.packing import decode, encode
 
@@ -13,9 +15,10 @@ from flows.packing import decode, encode
 def entries(
     numbers: Iterable[int], stream: StreamName = "special_offers", lane: str = "log/0"
 ) -> list[Entries]:
-    ordinals: list[Ordinal] = [(number, 0) for number in numbers]
-    texts: list[Field] = [str(ordinal) for ordinal in ordinals]
-    return list(pack(stream, lane, ordinals, {"text": texts, "bytes": [b"\xff"] * len(texts)}))
+    position = np.array(list(numbers), np.int64)
+    texts = [str(number) for number in position.tolist()]
+    fields = {"text": texts, "bytes": [b"\xff"] * len(texts), "integers": position - 1}
+    return list(pack(stream, lane, [position, 0 * position], fields))
 
 
 def pending(box: Outbox) -> list[Entries]:
@@ -86,8 +89,9 @@ def test_many_at_once_are_kept_in_pieces() -> None:
     box = Outbox(receipts)
     box.put(entries(range(10_000), "rejected"))
     sent = [entry for each in box.entries() for entry in each.each()]
-    assert [(entry.ordinal, entry.fields["text"]) for entry in sent] == [
-        ((number, 0), str((number, 0))) for number in range(10_000)
+    assert [(entry.ordinal, entry.fields) for entry in sent] == [
+        ((number, 0), {"text": str(number), "bytes": b"\xff", "integers": number - 1})
+        for number in range(10_000)
     ]
     assert len(kept(box, "rejected")) <= PIECE
 

@@ -12,13 +12,14 @@ from contextlib import closing, contextmanager, suppress
 from threading import Event, Thread
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import redis
 from bytewax.outputs import StatelessSinkPartition
 
 from flows import redis_sink
 from flows.backlog import MAXLEN
-from flows.entries import Entries, Field, Ordinal, StreamName, pack
+from flows.entries import Entries, Ordinal, StreamName, pack
 from flows.items import Board
 from flows.outbox import Note
 from flows.redis_sink import RedisSink
@@ -46,13 +47,22 @@ def board(number: int, padding: int = 0) -> Board:
     return Board(number, {**values, "board": json.dumps({"as_of": number, "number": number})})
 
 
+# The field that has an entry's number.
+NUMBER = {"state_logs": "user", "special_offers": "offer", "rejected": "reason"}
+
+
 def entries(stream: StreamName, numbers: range, lane: str = "0") -> list[Board | list[Entries]]:
-    fields: dict[str, list[Field]] = {"number": [str(number) for number in numbers]}
-    return [list(pack(stream, lane, [(number,) for number in numbers], fields))]
+    texts = [str(number) for number in numbers]
+    number = np.array(numbers, np.int64)
+    fields: dict[str, Any] = {"reason": texts, "record": [b"\xff"] * len(texts)}
+    if stream != "rejected":
+        fields = dict.fromkeys(("user", "product", "category", "state", "offer"), texts) | {"time_ns": number}
+    return [list(pack(stream, lane, [number], fields))]
 
 
 def entry(lane: str, ordinal: Ordinal, value: str) -> list[Board | list[Entries]]:
-    return [list(pack("rejected", lane, [ordinal], {"is": [value]}))]
+    fields = {"reason": [value], "record": [value.encode(errors="surrogatepass")]}
+    return [list(pack("rejected", lane, [np.array([number]) for number in ordinal], fields))]
 
 
 class Written:
@@ -121,7 +131,7 @@ def stream_fields(client: redis.Redis, stream: StreamName, name: str) -> list[st
 
 
 def stream_numbers(client: redis.Redis, stream: StreamName) -> list[int]:
-    return list(map(int, stream_fields(client, stream, "number")))
+    return list(map(int, stream_fields(client, stream, NUMBER[stream])))
 
 
 def levels(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -341,7 +351,7 @@ def test_each_lane_has_its_own_ordinals(server: RedisServer) -> None:
         with opened(server) as partition:
             for lane, ordinal in sent:
                 partition.write_batch(entry(lane, ordinal, f"{lane}{ordinal}"))
-        assert stream_fields(client, "rejected", "is") == [
+        assert stream_fields(client, "rejected", "reason") == [
             f"{lane}{ordinal}" for lane, ordinal in [*sent[:5], sent[7]]
         ]
         assert client.hget("entries_written", "rejected|b") == "00000000000000000010-000000-000"
@@ -404,7 +414,7 @@ def test_text_that_is_no_unicode_holds_up_nothing(
     with server.client() as client:
         with opened(server) as partition:
             partition.write_batch(entry("0", (1,), "a\ud800b"))
-        assert stream_fields(client, "rejected", "is") == ["a?b"]
+        assert stream_fields(client, "rejected", "reason") == ["a?b"]
     assert levels(caplog) == []
 
 

@@ -6,11 +6,12 @@ import time
 from random import Random
 from typing import Any
 
+import numpy as np
 import pytest
 from confluent_kafka import Producer
 
 from flows import topic_client, topic_memory, topics
-from flows.entries import Entries, Field, pack
+from flows.entries import Entries, pack
 from flows.kafka_errors import Place
 from flows.outbox import Receipts
 from flows.partitioner import partition_of
@@ -25,21 +26,13 @@ from tests.servers import wait_until
 
 
 def offer(number: int, lane: str = "log/0/1") -> Entries:
-    fields: dict[str, list[Field]] = {
-        "created": [f"0.{number:09d}"],
-        "user": [f"visitor-{number % 7}"],
-        "offer": ["offer1"],
-    }
-    return next(pack("special_offers", lane, [(number, 0, 0)], fields))
+    fields = {"time_ns": np.array([number]), "user": [f"visitor-{number % 7}"], "offer": ["offer1"]}
+    return next(pack("special_offers", lane, [np.array([each]) for each in (number, 0, 0)], fields))
 
 
 def rejection(number: int) -> Entries:
-    fields: dict[str, list[Field]] = {
-        "reason": ["not_json"],
-        "position": [f"log/0@{number}"],
-        "record": [b"\xff%d" % number],
-    }
-    return next(pack("rejected", "log/0", [(number, 0)], fields))
+    fields = {"reason": ["not_json"], "record": [b"\xff%d" % number]}
+    return next(pack("rejected", "log/0", [np.array([number]), np.array([0])], fields))
 
 
 def offered(number: int, lane: str = "log/0/1") -> Record:
@@ -154,7 +147,7 @@ def test_memory(
     assert memory._start == 0
     # Another log's entry at the same place is another one.
     [entry] = offer(7).each()
-    assert not memory.holds(record_of(entry._replace(fields={**entry.fields, "created": "8.0"})).id)
+    assert not memory.holds(record_of(entry._replace(fields={**entry.fields, "time_ns": 8})).id)
 
 
 def test_memory_ends_somewhere(

@@ -18,12 +18,13 @@ from pathlib import Path
 from threading import Event
 from typing import Any
 
+import numpy as np
 import pytest
 from bytewax.testing import run_main
 
 from flows import board, sources
 from flows.clicks import build
-from flows.entries import Field, pack
+from flows.entries import pack
 from flows.items import Board
 from flows.redis_sink import RedisSink
 from flows.settings import Settings
@@ -79,13 +80,14 @@ def shard_us(log: Path) -> float:
 
 def entry_us() -> tuple[float, float]:
     """Return the CPU time an entry like those of journeys' steps takes, of the process and of Redis."""
-    each = {"created": "1700147866.722", "msg": "x" * 110, "user": "x" * 36, "state": "clothes_visited"}
-    fields: dict[str, list[Field]] = {name: [value] * TOGETHER for name, value in each.items()}
+    words = {"user": "x" * 36, "product": "x" * 10, "category": "clothing", "state": "clothes_visited"}
+    fields: dict[str, Any] = {name: [word] * TOGETHER for name, word in (words | {"offer": "offer1"}).items()}
+    fields["time_ns"] = np.full(TOGETHER, 1_700_147_866_722_586_000)
     entries = [
         piece
         for first in range(0, ENTRIES, TOGETHER)
         for piece in pack(
-            "special_offers", f"lane-{first % 16}", [(n,) for n in range(first, first + TOGETHER)], fields
+            "special_offers", f"lane-{first % 16}", [np.arange(first, first + TOGETHER)], fields
         )
     ]
     missing, written = count(1 - len(entries)), Event()
