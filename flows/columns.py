@@ -15,6 +15,7 @@ from flows.items import Marker
 Ints = npt.NDArray[Any]
 UNKNOWN = "Unknown"
 HASH_KEY = "0123456789123456"
+_MOST_MARKS = 1 << 20
 
 
 class Lines:
@@ -101,12 +102,7 @@ class Words:
 
     def used(self) -> tuple[Ints, Ints]:
         """Return (codes in use, ascending; each row's place among them)."""
-        marks = np.zeros(len(self.words), bool)
-        marks[self.codes] = True
-        used = np.flatnonzero(marks)
-        place_of = np.empty(len(self.words), np.int64)
-        place_of[used] = np.arange(len(used))
-        return used, place_of[self.codes]
+        return distinct(self.codes, len(self.words))
 
 
 class Encoder(dict[str | None, int]):
@@ -166,6 +162,21 @@ class Clicks:
     shown: dict[int, bytes] = field(default_factory=dict)
     rejected: list[Rejection] = field(default_factory=list)
     mask_ip: bool = False
+
+
+def distinct(numbers: Ints, below: int) -> tuple[Ints, Ints]:
+    """Return (the numbers that there are, ascending; each one's place among them); all are from 0 to `below`.
+
+    Few enough are marked in an array, which is far quicker than to sort them.
+    """
+    if below > _MOST_MARKS:
+        return np.unique(numbers, return_inverse=True)
+    marks = np.zeros(below, bool)
+    marks[numbers] = True
+    found = np.flatnonzero(marks)
+    place_of = np.empty(below, np.int64)
+    place_of[found] = np.arange(len(found))
+    return found, place_of[numbers]
 
 
 def ordered(numbers: Ints) -> Ints:

@@ -112,8 +112,10 @@ class Journey:
         fits: Ints = bits[category.codes]
         fits[~(known[gender.codes] & ~np.isnan(age))] = 0
         for who in {step.who for step in self.steps if step.who}:
-            rows = sum(1 << number for number, step in enumerate(self.steps, 1) if step.who == who)
-            fits[~_is_one_of(who, gender, age)] &= np.invert(fits.dtype.type(rows))
+            rows = fits.dtype.type(sum(1 << n for n, step in enumerate(self.steps, 1) if step.who == who))
+            asked = np.flatnonzero(fits & rows)
+            others = asked[~_is_one_of(who, gender.take(asked), age[asked])]
+            fits[others] &= ~rows
         return fits
 
     def leaving(self, state: str) -> int:

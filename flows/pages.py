@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flows.columns import UNKNOWN, Ints, Words
+from flows.columns import UNKNOWN, Ints, Words, distinct
 from flows.slices import Slices
 from flows.split import ShardClicks
 from flows.table import grown
@@ -45,7 +45,8 @@ class Pages:
     def _pages(self, product: Words, category: Words) -> Ints:
         """Return each click's page number."""
         width = len(category.words) or 1
-        used, place = np.unique(product.codes.astype(np.int64) * width + category.codes, return_inverse=True)
+        pairs = product.codes.astype(np.int64) * width + category.codes
+        used, place = distinct(pairs, width * len(product.words))
         numbers = [
             self._page(product.words[code // width] or "", category.words[code % width])
             for code in used.tolist()
