@@ -24,7 +24,7 @@ from flows.stopping import stop_requested
 
 log = logging.getLogger("clicks.source")
 
-BLOCK_BYTES = 1 << 24
+BLOCK_BYTES = 24 << 20
 _TAIL_BYTES = 1 << 16
 _DEMO_SECONDS = 600
 _DEMO_RECORDS = 20_000
