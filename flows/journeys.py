@@ -85,10 +85,13 @@ class Journeys:
         visits = Visits.of(item.slot[rows])
         refresh, gone = self._history(item, rows, visits)
         look = (self._busy[item.slot[rows]] | visits.since(may_begin[rows])) & ~refresh
-        clicks = rows[look]
+        self._look_at(item, rows[look], fits, gone[look])
+
+    def _look_at(self, item: ShardClicks, clicks: Ints, fits: list[Ints], gone: Ints) -> None:
+        """Let clicks move their visitors on; `gone`: those that find their visitor forgotten."""
         slots = item.slot[clicks].tolist()
         category, product = item.columns["category"], item.columns["product"]
-        columns = item.time_ns[clicks], category.codes[clicks], product.codes[clicks], gone[look]
+        columns = item.time_ns[clicks], category.codes[clicks], product.codes[clicks], gone
         looked = [column.tolist() for column in columns]
         steps = [
             step

@@ -24,8 +24,9 @@ from flows.failing import fail
 from flows.items import Batch
 from flows.kafka_errors import variable
 from flows.kafka_reader import Reader
+from flows.metronome import Metronome, now_ms
 from flows.settings import Settings
-from flows.sources import Metronome, OpeningPartition, now_ms, say_start
+from flows.sources import OpeningPartition, say_start
 from flows.split import BUCKET_S
 from flows.state import State
 

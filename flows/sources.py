@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
@@ -15,8 +14,9 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
 from flows.cluster import LOOK, Cluster, Opening
 from flows.failing import fail
-from flows.items import Batch, Marker
+from flows.items import Batch
 from flows.judging import KEPT_BYTES, MAX_RECORD_BYTES
+from flows.metronome import Metronome, now_ms
 from flows.settings import Settings
 from flows.shop import Shop
 from flows.state import State
@@ -45,35 +45,10 @@ def source(settings: Settings, cluster: Cluster, state: State) -> FixedPartition
     return KafkaSource(settings, cluster, state)
 
 
-def now_ms() -> int:
-    """Return the wall clock."""
-    return time.time_ns() // 10**6
-
-
 def say_start(partition: str, position: int) -> None:
     """Say where reading begins."""
     fields = {"partition": partition, "position": position}
     log.info("reading %(partition)s from %(position)d on", fields, extra=fields)
-
-
-class Metronome:
-    """Gives the marker of each publishing interval of the wall clock once."""
-
-    def __init__(self, every_ms: int) -> None:
-        self._every_ms = every_ms
-        self._last = -1
-
-    def marker(self, at_ms: int, *, finite: bool, lag: int | None = None) -> Marker | None:
-        """Return the marker due at wall clock `at_ms`, None if it has been given."""
-        number = at_ms // self._every_ms
-        if number == self._last:
-            return None
-        self._last = number
-        return Marker(number, None if finite else at_ms, lag)
-
-    def next_ms(self) -> int:
-        """Return the wall clock at which the next marker is due."""
-        return (self._last + 1) * self._every_ms
 
 
 class OpeningPartition(StatefulSourcePartition[Batch, int | None]):

@@ -10,8 +10,9 @@ import pytest
 
 from flows import sources
 from flows.items import Batch
+from flows.metronome import Metronome
 from flows.shop import Shop
-from flows.sources import DemoPartition, FilePartition, Metronome
+from flows.sources import DemoPartition, FilePartition
 from tests.faults import troubles
 from tests.servers import free_port
 

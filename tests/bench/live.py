@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from flows.sources import now_ms
+from flows.metronome import now_ms
 from tests.brokers import Broker
 
 

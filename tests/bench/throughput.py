@@ -23,7 +23,10 @@ Run = dict[str, float]
 
 
 def measure(name: str, log: Path) -> Run:
-    """Run one piece of work in this process."""
+    """Run one piece of work in this process; the log is in memory before, whoever has read it last."""
+    with log.open("rb") as blocks:
+        while blocks.read(1 << 20):
+            pass
     timed = Timed()
     WORKS[name](log, timed)
     peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -20,8 +20,9 @@ from bytewax.testing import run_main
 
 from flows import categories, clicks, pages
 from flows.decode import decode
+from flows.metronome import Metronome
 from flows.settings import Settings
-from flows.sources import FilePartition, Metronome
+from flows.sources import FilePartition
 from tests.bench import seed, windows
 from tests.bench.log import partition_of
 from tests.brokers import Broker
