@@ -377,6 +377,20 @@ def test_logs_are_trimmed_and_offers_are_not(server: RedisServer) -> None:
             assert kept == list(range(4000 - len(kept), 4000))
 
 
+def test_what_newer_entries_push_out_in_the_same_write_is_not_added_later_either(server: RedisServer) -> None:
+    older, newer = range(10_000, 10_600), range(2000)
+    with server.client() as client:
+        for sent in (older, newer), (older,):
+            with opened(server) as partition:
+                partition.write_batch(
+                    [each for lane in sent for each in entries("rejected", lane, str(lane))]
+                )
+            kept = stream_numbers(client, "rejected")
+            assert 1000 <= len(kept) < 1200
+            assert kept == list(range(2000 - len(kept), 2000))
+        assert set(client.hgetall("entries_written").values()) == {f"{10_599:020d}", f"{1999:020d}"}
+
+
 def test_what_overflows_is_counted_and_superseded_entries_are_done_with(server: RedisServer) -> None:
     written = Written()
     with opened(server, written) as partition:
