@@ -158,7 +158,7 @@ def test_broker_restarts(restartable: Server, tmp_path: Path, topic: str, redis_
         assert flow.signal(signal.SIGTERM) == 0, flow.output
         lines = [line for line in troubles(flow.output) if "for topics" not in line]
         where = f"Kafka at {restartable.address} is"
-        assert [line.partition(" (")[0] for line in lines] == [f"{where} down", f"{where} back"] * 2
+        assert [line.partition(" (")[0] for line in lines] == [f"{where} down", f"{where} back"] * 2, lines
 
 
 # What cannot work
