@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from itertools import chain
 from typing import Any
 
@@ -50,18 +51,19 @@ end
 )
 
 
-def arguments(pieces: list[Entries], maxlen: int) -> list[int | str | bytes]:
+def arguments(pieces: list[Entries], maxlen: int, begun: Container[str]) -> list[int | str | bytes]:
     """Return what ADD_ENTRIES is given of entries for a stream that keeps about `maxlen` of them; 0: all.
 
     The older ones of more than that are not added: the newer ones would push them out at once, before anyone
-    could see them.
+    could see them. Of the newer ones only those count that are new for certain, as the lanes in `begun` are:
+    the first of a lane in this run may be sent again, and then add nothing.
     """
     found: list[int | str | bytes] = []
     newer = 0
     for piece in reversed(pieces):
         shown = b"" if 0 < maxlen <= newer else _shown(piece)
         found = [f"{piece.stream}|{piece.lane}", ordinal_text(piece.last), shown, *found]
-        newer += piece.size
+        newer += piece.size if piece.lane in begun else 0
     return [maxlen, *found]
 
 

@@ -65,6 +65,8 @@ class _Writer(StatelessSinkPartition[Item]):
     def __init__(self, url: str, on_written: Note | None, lock: Lock) -> None:
         self.partitions = 0
         self._backlog = Backlog()
+        # The lanes written to in this run: what else comes of them is new.
+        self._begun: dict[StreamName, set[str]] = {stream: set() for stream in MAXLEN}
         self._lock = lock
         self._address = address(url)
         self._client = _client(url)
@@ -141,8 +143,11 @@ class _Writer(StatelessSinkPartition[Item]):
         entries = self._backlog.oldest(stream)
         if not entries:
             return
-        self._add_entries(keys=["entries_written", stream], args=arguments(entries, MAXLEN[stream]))
+        self._add_entries(
+            keys=["entries_written", stream], args=arguments(entries, MAXLEN[stream], self._begun[stream])
+        )
         self._backlog.entries_written(entries)
+        self._begun[stream].update(each.lane for each in entries)
         self._note(entries)
 
     def _note(self, written: list[Entries]) -> None:

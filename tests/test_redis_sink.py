@@ -22,6 +22,7 @@ from flows.backlog import MAXLEN
 from flows.entries import Entries, Ordinal, StreamName, pack
 from flows.items import Board
 from flows.outbox import Note
+from flows.redis_entries import arguments
 from flows.redis_sink import RedisSink
 from flows.settings import Settings, SettingsError
 from tests.published import FRAMES
@@ -47,6 +48,7 @@ def board(number: int, padding: int = 0) -> Board:
     return Board(number, {**values, "board": json.dumps({"as_of": number, "number": number})})
 
 
+REJECTED = {"reason": ["not_json"] * 1200, "record": [b"{"] * 1200}
 # The field that has an entry's number.
 NUMBER = {"state_logs": "user", "special_offers": "offer", "rejected": "reason"}
 
@@ -389,6 +391,26 @@ def test_what_newer_entries_push_out_in_the_same_write_is_not_added_later_either
             assert 1000 <= len(kept) < 1200
             assert kept == list(range(2000 - len(kept), 2000))
         assert set(client.hgetall("entries_written").values()) == {f"{10_599:020d}", f"{1999:020d}"}
+
+
+def test_what_is_sent_again_pushes_nothing_out(server: RedisServer) -> None:
+    new, again = range(10_000, 10_600), range(2000)
+    with server.client() as client:
+        with opened(server) as partition:
+            partition.write_batch(entries("state_logs", again, "again"))
+        with opened(server) as partition:
+            partition.write_batch(
+                [*entries("state_logs", new, "new"), *entries("state_logs", again, "again")]
+            )
+        assert stream_numbers(client, "state_logs")[-600:] == list(new)
+
+
+def test_only_entries_that_are_new_for_certain_keep_older_ones_from_being_sent() -> None:
+    older, newer = (list(pack("rejected", lane, [np.arange(1200)], REJECTED)) for lane in ("older", "newer"))
+    for begun, sent in (set(), 6), ({"older"}, 6), ({"newer"}, 3):
+        maxlen, *pieces = arguments([*older, *newer], 1000, begun)
+        assert (maxlen, pieces[::3]) == (1000, ["rejected|older"] * 3 + ["rejected|newer"] * 3)
+        assert [bool(shown) for shown in pieces[2::3]] == [False] * (6 - sent) + [True] * sent
 
 
 def test_what_overflows_is_counted_and_superseded_entries_are_done_with(server: RedisServer) -> None:
