@@ -33,6 +33,7 @@ from bytewax.operators import StatefulBatchLogic
 
 from flows import __version__
 from flows.failing import fail
+from flows.rest import Rest
 from flows.routing import key_on
 from flows.state import State
 from flows.stopping import note_running, request_stop, stop_requested
@@ -40,6 +41,8 @@ from flows.store import Header
 
 # All sources end their epochs together: one that waits keeps the others waiting, and busy.
 LOOK = timedelta(milliseconds=10)
+# How long an idle worker is awake between two rests: long enough to see whether there is work.
+_AWAKE = timedelta(milliseconds=3)
 
 log = logging.getLogger("clicks.cluster")
 
@@ -97,10 +100,6 @@ class Cluster:
         with self._lock:
             self.workers = workers
             self._here.add(worker)
-
-    def leads(self, worker: int) -> bool:
-        """Return whether a worker is the first of its process, which speaks for the others in the end."""
-        return worker == min(self._here)
 
     def shards_of(self, worker: int) -> range:
         """Return the shards that run on a worker."""
@@ -192,8 +191,11 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
     def __init__(self, cluster: Cluster, state: State, worker: int) -> None:
         self._cluster, self._state, self._worker = cluster, state, worker
         self._told = self._over = False
+        self._rest = Rest()
+        self._looked = datetime.now(timezone.utc)
 
     def next_batch(self) -> list[tuple[str, Told]]:
+        self._looked = datetime.now(timezone.utc)
         if self._over:
             raise StopIteration
         workers, told = range(self._cluster.workers), Told(0, {})
@@ -211,14 +213,15 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
         elif stop_requested() or self._cluster.ended:
             self._over = True
             told = told._replace(ended=self._cluster.ended, stop=stop_requested())
-        elif self._cluster.opening is not None and not self._cluster.leads(self._worker):
-            raise StopIteration
         else:
+            if self._cluster.opening is not None:
+                self._rest.take()
             return []
         return [(key_on("worker", to, len(workers)), told._replace(to=to)) for to in workers]
 
     def next_awake(self) -> datetime:
-        return datetime.now(timezone.utc) + LOOK
+        # Bytewax counts from when it called, and waits as long again from now on.
+        return self._looked + _AWAKE
 
 
 class _Learner(StatefulBatchLogic[Told, None, None]):

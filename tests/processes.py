@@ -54,6 +54,11 @@ class Flow:
         """What its processes have printed."""
         return "".join(path.read_text(errors="replace") for path in self.outputs)
 
+    @property
+    def pids(self) -> list[int]:
+        """The numbers of its processes."""
+        return [process.pid for process in self._processes]
+
     def signal(self, number: signal.Signals, process: int = 0) -> None:
         """Send a signal to one of its processes."""
         self._processes[process].send_signal(number)
