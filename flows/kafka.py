@@ -42,6 +42,8 @@ _DEFAULTS = {
     # A longer wait for records keeps everything else that is asked of the broker waiting too.
     "fetch.wait.max.ms": "200",
     "reconnect.backoff.max.ms": "1000",
+    # How long a fetch is put off once enough is queued: in the second it is by default, all is used up.
+    "fetch.queue.backoff.ms": "20",
 }
 _FIXED = {"enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error"}
 # What Kubernetes puts into the environment of every pod beside a service named `kafka` or `kafka-...`.

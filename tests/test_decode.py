@@ -210,6 +210,20 @@ def test_a_record_may_hold_newlines_where_records_are_not_lines() -> None:
     assert rejected == {}
 
 
+def test_records_that_would_be_lines_of_others_if_they_were_joined() -> None:
+    middle = GOOD[1].index(b' "title"')
+    for records in (
+        [GOOD[0] + b"\n" + GOOD[1], GOOD[2]],
+        [GOOD[0] + b"\n" + GOOD[1], GOOD[2] + GOOD[0]],
+        [GOOD[0], GOOD[1][:middle], GOOD[1][middle:], GOOD[2]],
+        [GOOD[0] + b"\n", b"", GOOD[2]],
+    ):
+        one_by_one = [decoded(as_list([record], [START + n])) for n, record in enumerate(records)]
+        found, rejected = decoded(as_list(records, list(range(START, START + len(records)))))
+        assert found == {at: clicks for each, _ in one_by_one for at, clicks in each.items()}
+        assert rejected == {at: why for _, each in one_by_one for at, why in each.items()}
+
+
 def test_windows_line_ends() -> None:
     records = [record + b"\r" for record in GOOD]
     found, rejected = decoded(as_block(records))
