@@ -13,7 +13,7 @@ import numpy as np
 from flows.admission import SESSION_GAP_S, covered_from_s
 from flows.columns import Ints
 from flows.split import ShardClicks
-from flows.table import Table
+from flows.table import Table, Vacant
 
 _SECOND_KEY = "the second half."
 
@@ -24,12 +24,11 @@ class Directory:
     def __init__(self) -> None:
         self._table = Table(newest_s=np.uint32, low=np.uint64, high=np.uint64)
         self._index = Index()
-        self._used = 0
-        self._free: Ints = np.empty(0, np.int64)
+        self._vacant = Vacant()
         self._swept_s = 0
 
     def __len__(self) -> int:
-        return self._used - len(self._free)
+        return self._vacant.used - len(self._vacant)
 
     def number(self, item: ShardClicks) -> None:
         """Fill in `slot` and `freed` of `item`."""
@@ -46,19 +45,11 @@ class Directory:
         slot = self._index.find(self._table, low, high)
         new = np.flatnonzero(slot < 0)
         if len(new):
-            slot[new] = rows = self._vacant(len(new))
+            slot[new] = rows = self._vacant.take(len(new))
+            self._table.reserve(self._vacant.used)
             self._table["low"][rows], self._table["high"][rows] = low[new], high[new]
             self._index.add(self._table, rows)
         return slot
-
-    def _vacant(self, wanted: int) -> Ints:
-        kept = max(len(self._free) - wanted, 0)
-        rows, self._free = self._free[kept:], self._free[:kept]
-        more = wanted - len(rows)
-        rows = np.concatenate([rows, np.arange(self._used, self._used + more)])
-        self._used += more
-        self._table.reserve(self._used)
-        return rows
 
     def _sweep(self, newest_s: int, present: Ints) -> Ints:
         """Free the slots of visitors whom no window holds and no click in time can reach.
@@ -75,7 +66,7 @@ class Directory:
         freed = np.flatnonzero(old)
         if len(freed):
             self._table.clear(freed)
-            self._free = np.concatenate([self._free, freed])
+            self._vacant.give_back(freed)
             self._index.rebuild(self._table)
         return freed.astype(np.int32)
 
@@ -85,9 +76,7 @@ class Directory:
 
     def loaded(self) -> None:
         """All parts are in: number the visitors again."""
-        held = self._table["newest_s"] > 0
-        self._used = int(np.flatnonzero(held).max(initial=-1)) + 1
-        self._free = np.flatnonzero(~held[: self._used])
+        self._vacant.find(self._table["newest_s"] > 0)
         self._index.rebuild(self._table)
 
     def changes(self, *, everything: bool) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from flows.admission import BUCKETS, SESSION_GAP_S, covered_from_s
 from flows.columns import Ints, ordered
 from flows.ring import Ring
 from flows.split import BUCKET_S, ShardClicks
-from flows.table import Table
+from flows.table import Table, Vacant
 
 WINDOW_S = 8 * 3600
 ACTIVE_S = 1800
@@ -45,7 +45,7 @@ class Sessions:
         # One row a session; clicks 0: vacant. `_newest[slot]` is 1 + the row of the visitor's newest session.
         self._rows = Table(slot=np.uint32, start_ns=np.int64, end_ns=np.int64, clicks=np.uint32)
         self._newest = Table(row=np.uint32)
-        self._vacant: Ints = np.empty(0, np.int64)
+        self._vacant = Vacant()
         self._swept_s = 0
 
     def add(self, item: ShardClicks) -> None:
@@ -77,7 +77,7 @@ class Sessions:
         newest = self._newest["row"]
         newest[slot[newest[slot] == rows + 1]] = 0
         self._rows.clear(rows)
-        self._vacant = np.concatenate((self._vacant, rows))
+        self._vacant.give_back(rows)
 
     def _with_reopened(self, new: Runs) -> Runs:
         """Add the sessions of visitors with a run that begins before their newest; drop these as rows."""
@@ -107,12 +107,8 @@ class Sessions:
             self._rows.touch(rows)
 
     def _open(self, run: Runs) -> None:
-        wanted = len(run.slot)
-        if wanted > len(self._vacant):
-            size = len(self._rows)
-            self._rows.reserve(size + wanted)
-            self._vacant = np.concatenate((self._vacant, np.arange(size, len(self._rows))))
-        rows, self._vacant = self._vacant[:wanted], self._vacant[wanted:]
+        rows = self._vacant.take(len(run.slot))
+        self._rows.reserve(self._vacant.used)
         for name in ("slot", "start_ns", "end_ns", "clicks"):
             self._rows[name][rows] = getattr(run, name)
         self._rows.touch(rows)
@@ -148,7 +144,7 @@ class Sessions:
     def loaded(self) -> None:
         """All parts are in: find vacant rows and newest sessions again."""
         occupied = np.flatnonzero(self._rows["clicks"])
-        self._vacant = np.flatnonzero(self._rows["clicks"] == 0)
+        self._vacant.find(self._rows["clicks"] > 0)
         by_end = occupied[np.argsort(self._rows["end_ns"][occupied], kind="stable")]
         slot = self._rows["slot"][by_end]
         self._newest = Table(row=np.uint32)

@@ -14,6 +14,7 @@ State that merely ends earlier than it did does no harm: the source begins where
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from typing import Any
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
 from flows.failing import fail
+from flows.heap import Heap
 from flows.metrics import SNAPSHOT_SECONDS
 from flows.packing import encode
 from flows.store import (
@@ -60,7 +62,7 @@ class State:
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
         self._headers: dict[int, Header] = {}
-        self._credit = Credit()
+        self._credit, self._heap = Credit(), Heap()
         self._log: str | None = None
         self._lock = threading.RLock()
 
@@ -91,7 +93,7 @@ class State:
                 # First without writing, so that state of no use to this flow stays as it is.
                 self.header(number)
                 path = shard_path(self.directory, number)
-                self._open[number] = Shard(path, self._format(number), self._credit)
+                self._open[number] = Shard(path, self._format(number), self._credit, self._heap)
             return self._open[number]
 
     def header(self, number: int) -> Header:
@@ -139,8 +141,8 @@ class Credit:
 class Shard:
     """One shard's database; `positions`, `newest_ns` and `logged_ms` are as of when it was opened."""
 
-    def __init__(self, path: Path, own_format: dict[str, Any], credit: Credit) -> None:
-        self.path, self.number, self._credit = path, int(own_format["shard"]), credit
+    def __init__(self, path: Path, own_format: dict[str, Any], credit: Credit, heap: Heap) -> None:
+        self.path, self.number, self._credit, self._heap = path, int(own_format["shard"]), credit, heap
         self._operators: list[str] = own_format["operators"]
         try:
             path.mkdir(parents=True, exist_ok=True)
@@ -194,6 +196,7 @@ class Shard:
             self._epochs.append({operator: part})
         if len(self._epochs[0]) == len(self._operators):
             self._write(self._epochs.pop(0), self._positions.pop(0))
+            self._heap.trim(time.monotonic())
 
     @property
     def held_bytes(self) -> int:

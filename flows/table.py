@@ -1,16 +1,20 @@
 """A table in memory: columns addressed by row number, which remembers the rows that changed.
 
 A row whose columns are all zero is vacant. Rows grow on demand; memory is their columns plus one byte each.
+Which rows are vacant is found again when a table is loaded, by who gives them out (`Vacant`).
 """
 
 from __future__ import annotations
 
+import mmap
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from flows.columns import Ints
+
+_PAGES_BYTES = 1 << 18
 
 
 class Table:
@@ -29,7 +33,7 @@ class Table:
     def reserve(self, rows: int) -> None:
         """Make room for row numbers below `rows`."""
         if rows > len(self):
-            size = max(rows, len(self) + len(self) // 4, 64)
+            size = max(rows, len(self) + len(self) // 2, 64)
             self._columns = {name: grown(column, size) for name, column in self._columns.items()}
             self._changed = grown(self._changed, size)
 
@@ -74,7 +78,43 @@ class Table:
 
 
 def grown(column: Ints, size: int) -> Ints:
-    """Return a column of `size` rows, the new ones zero."""
-    grown = np.zeros((size, *column.shape[1:]), column.dtype)
+    """Return a column of `size` rows, the new ones zero; a large one in pages of its own.
+
+    Of these only what was written to takes memory, and all is given back at once when it has grown again.
+    """
+    size_bytes = size * column.dtype.itemsize
+    grown: Ints
+    if size_bytes < _PAGES_BYTES:
+        grown = np.zeros(size, column.dtype)
+    else:
+        pages = mmap.mmap(-1, size_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+        grown = np.frombuffer(pages, column.dtype)
     grown[: len(column)] = column
     return grown
+
+
+class Vacant:
+    """The vacant rows of a table: those given back, and all from `used` on."""
+
+    def __init__(self) -> None:
+        self.used = 0
+        self._free: Ints = np.empty(0, np.uint32)
+
+    def __len__(self) -> int:
+        return len(self._free)
+
+    def take(self, wanted: int) -> Ints:
+        """Return so many rows, int64, which are no longer vacant; `used` may grow."""
+        kept = max(len(self._free) - wanted, 0)
+        rows, self._free = self._free[kept:].astype(np.int64), self._free[:kept]
+        first, self.used = self.used, self.used + wanted - len(rows)
+        return np.concatenate([rows, np.arange(first, self.used)])
+
+    def give_back(self, rows: Ints) -> None:
+        """Take back rows."""
+        self._free = np.concatenate([self._free, rows.astype(np.uint32)])
+
+    def find(self, occupied: Ints) -> None:
+        """Begin anew with the rows that are not `occupied`, bool by row."""
+        self.used = int(np.flatnonzero(occupied).max(initial=-1)) + 1
+        self._free = np.flatnonzero(~occupied[: self.used]).astype(np.uint32)

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import tempfile
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeVar
@@ -86,6 +88,17 @@ class Cluster:
         config = {"bootstrap.servers": self.address, "log_level": "0"}
         config |= {"linger.ms": "5", "message.max.bytes": "3000000"}
         return Producer(config | ({"transactional.id": transactional_id} if transactional_id else {}))
+
+    def fill(self, topic: str, records: Iterable[tuple[int, bytes]]) -> dict[str, int]:
+        """Write records to the partitions that stand before them; returns the partitions' ends, by name."""
+        producer, ends = self.producer(), Counter[str]()
+        for partition, record in records:
+            while len(producer) > 50_000:
+                producer.poll(0.01)
+            producer.produce(topic, record, partition=partition)
+            ends[f"{topic}/{partition}"] += 1
+        assert producer.flush(60) == 0
+        return dict(ends)
 
     def commit(self, group: str, topic: str, offset: int) -> None:
         """Commit a group's offset of a topic's first partition."""

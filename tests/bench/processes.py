@@ -20,8 +20,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from confluent_kafka import Producer
-
 from flows.cluster import Cluster
 from flows.decode import decode
 from flows.items import Batch
@@ -44,23 +42,6 @@ def shop(clicks: int, visitors: int) -> list[tuple[int, bytes]]:
     end_s = int(time.time()) - 60
     records = [r for second in range(end_s - int(HOURS * 3600), end_s) for r in source.second(second)]
     return [(partition_of(record, PARTS), record) for record in records[-clicks:]]
-
-
-def fill(producer: Producer, records: list[tuple[int, bytes]]) -> dict[str, int]:
-    """Write the records; returns the positions behind them."""
-    for part, record in records:
-        while True:
-            try:
-                producer.produce(TOPIC, record, partition=part)
-                break
-            except BufferError:
-                producer.poll(0.1)
-    while producer.flush(10):
-        pass
-    ends = [0] * PARTS
-    for part, _ in records:
-        ends[part] += 1
-    return {f"{TOPIC}/{part}": end for part, end in enumerate(ends)}
 
 
 def measure(processes: int, broker: Broker, ends: dict[str, int]) -> dict[str, float]:
@@ -139,7 +120,7 @@ def main() -> None:
     runs: dict[int, list[dict[str, float]]] = {processes: [] for processes in options.processes}
     with Broker() as broker:
         broker.create(TOPIC, PARTS)
-        ends = fill(broker.producer(), records)
+        ends = broker.fill(TOPIC, records)
         del records
         for _ in range(options.runs):
             for processes, results in runs.items():

@@ -90,13 +90,14 @@ def from_kafka(log: Path, timed: Timed) -> None:
     """Run the flow over the log in a topic of 4 partitions, until a board has all of it."""
     with Broker() as broker, RedisServer() as server, tempfile.TemporaryDirectory() as state:
         broker.create("log", PARTITIONS)
-        records = _produce(broker, log)
+        with log.open("rb") as lines:
+            ends = broker.fill("log", ((partition_of(line, PARTITIONS), line[:-1]) for line in lines))
         asked = Settings(
             source=f"kafka:{broker.address}/log", redis_url=server.url, state_dir=Path(state), kafka=_FAR_BACK
         )
         flow = clicks.build(asked)
         with timed.measured():
-            threading.Thread(target=_stop_at, args=(server, records), daemon=True).start()
+            threading.Thread(target=_stop_at, args=(server, sum(ends.values())), daemon=True).start()
             run_main(flow)
         timed.clicks = _clicks(server)
 
@@ -159,19 +160,6 @@ FLOW = "whole flow, one process"
 
 # A log of another day: a new group would begin 8 h 30 min back.
 _FAR_BACK = {"group.id": "bench"}
-
-
-def _produce(broker: Broker, log: Path) -> int:
-    """Write the log to the topic, each visitor to a partition of theirs; returns the records."""
-    producer, records = broker.producer(), 0
-    with log.open("rb") as lines:
-        for records, line in enumerate(lines, 1):
-            producer.produce("log", line[:-1], partition=partition_of(line, PARTITIONS))
-            if records % 1000 == 0:
-                while len(producer) > 50_000:
-                    producer.poll(0.01)
-    assert producer.flush(60) == 0
-    return records
 
 
 def _stop_at(server: RedisServer, records: int) -> None:

@@ -1,0 +1,23 @@
+"""The heap: what was freed goes back to the system from time to time, where malloc would keep it."""
+
+from __future__ import annotations
+
+import ctypes
+
+TRIM_EVERY_S = 10.0
+
+
+class Heap:
+    """Trims the heap of this process, where its C library (glibc) can."""
+
+    def __init__(self) -> None:
+        self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+        self._next_s = 0.0
+
+    def trim(self, at_s: float) -> bool:
+        """Give back what is free if that was not done for TRIM_EVERY_S before `at_s`; returns whether."""
+        if self._trim is None or at_s < self._next_s:
+            return False
+        self._next_s = at_s + TRIM_EVERY_S
+        self._trim(0)
+        return True
