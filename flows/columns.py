@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
+from xxhash import xxh3_128_digest
 
 from flows.items import Marker
 
 Ints = npt.NDArray[Any]
 UNKNOWN = "Unknown"
-HASH_KEY = "0123456789123456"
 _MOST_MARKS = 1 << 20
 
 
@@ -75,7 +76,7 @@ class Words:
 
     codes: Ints
     words: list[str | None]
-    _hashes: dict[str, Ints] = field(default_factory=dict, repr=False, compare=False)
+    _hashes: list[Ints] = field(default_factory=list, repr=False, compare=False)
 
     def at(self, row: int) -> str:
         """Return the word of a row; empty if it has none."""
@@ -94,35 +95,31 @@ class Words:
         """Return the rows of `index`; the dictionary is shared."""
         return Words(self.codes[index], self.words, self._hashes)
 
-    def hashes(self, key: str = HASH_KEY) -> Ints:
-        """Return the stable hash of each of `words`, uint64, made once for all columns that share them."""
-        if key not in self._hashes:
-            self._hashes[key] = stable_hash(self.words, key)
-        return self._hashes[key]
+    def hashes(self) -> Ints:
+        """Return the `stable_hash` of each of `words`, made once for all columns that share them."""
+        if not self._hashes:
+            self._hashes.append(stable_hash(self.words))
+        return self._hashes[0]
 
     def used(self) -> tuple[Ints, Ints]:
         """Return (codes in use, ascending; each row's place among them)."""
         return distinct(self.codes, len(self.words))
 
 
-class Encoder(dict[str | None, int]):
+class Encoder:
     """Numbers words in the order of their first use, to make a column of them chunk by chunk."""
 
     def __init__(self) -> None:
-        super().__init__()
+        self._numbers: defaultdict[str | None, int] = defaultdict(itertools.count().__next__)
         self._codes: list[Ints] = [np.empty(0, np.int32)]
-
-    def __missing__(self, word: str | None) -> int:
-        self[word] = number = len(self)
-        return number
 
     def add(self, words: Sequence[str | None]) -> None:
         """Append `words` to the column."""
-        self._codes.append(np.fromiter(map(self.__getitem__, words), np.int32, len(words)))
+        self._codes.append(np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words)))
 
     def column(self) -> Words:
         """Return the column."""
-        return Words(np.concatenate(self._codes), list(self))
+        return Words(np.concatenate(self._codes), list(self._numbers))
 
 
 class Rejection(NamedTuple):
@@ -185,10 +182,11 @@ def ordered(numbers: Ints) -> Ints:
     return np.argsort(numbers.astype(np.uint16) if small else numbers, kind="stable")
 
 
-def stable_hash(words: Sequence[str | None], key: str = HASH_KEY) -> Ints:
-    """Hash words to uint64: SipHash with a key of 16 characters, the same everywhere; 0 for None."""
-    values = np.fromiter(words, object, len(words))
-    hashes = pd.util.hash_array(values, hash_key=key, categorize=False)
-    if not all(words):
-        hashes[[word is None for word in words]] = 0
-    return hashes
+def stable_hash(words: Sequence[str | None]) -> Ints:
+    """Hash words to 128 bits (XXH3), the same everywhere: two rows of uint64; 0 for None."""
+    try:
+        # The types say that there is no None; there mostly is none.
+        digests = b"".join(map(xxh3_128_digest, words))  # type: ignore[arg-type]
+    except TypeError:
+        digests = b"".join(bytes(16) if word is None else xxh3_128_digest(word) for word in words)
+    return np.ascontiguousarray(np.frombuffer(digests, "<u8").reshape(-1, 2).T)

@@ -15,8 +15,6 @@ from flows.columns import Ints
 from flows.split import ShardClicks
 from flows.table import Table, Vacant
 
-_SECOND_KEY = "the second half."
-
 
 class Directory:
     """A slot for each visitor whom any window may still hold."""
@@ -34,7 +32,7 @@ class Directory:
         """Fill in `slot` and `freed` of `item`."""
         visitor = item.columns["visitor"]
         used, place = visitor.used()
-        slot = self._slots(visitor.hashes()[used], visitor.hashes(_SECOND_KEY)[used])[place]
+        slot = self._slots(*visitor.hashes()[:, used])[place]
         np.maximum.at(self._table["newest_s"], slot, item.second.astype(np.uint32))
         self._table.touch(slot)
         item.slot = slot.astype(np.int32)
@@ -42,13 +40,13 @@ class Directory:
 
     def _slots(self, low: Ints, high: Ints) -> Ints:
         """Return the slots of visitors, each one there once; those not known are given one."""
-        slot = self._index.find(self._table, low, high)
+        slot, ended = self._index.find(self._table, low, high)
         new = np.flatnonzero(slot < 0)
         if len(new):
             slot[new] = rows = self._vacant.take(len(new))
             self._table.reserve(self._vacant.used)
             self._table["low"][rows], self._table["high"][rows] = low[new], high[new]
-            self._index.add(self._table, rows)
+            self._index.add(self._table, rows, ended[new])
         return slot
 
     def _sweep(self, newest_s: int, present: Ints) -> Ints:
@@ -96,8 +94,8 @@ class Index:
         self._rows: Ints = np.full(64, -1, np.int32)
         self._count = 0
 
-    def find(self, table: Table, low: Ints, high: Ints) -> Ints:
-        """Return the row of each key, int64; -1 where there is none."""
+    def find(self, table: Table, low: Ints, high: Ints) -> tuple[Ints, Ints]:
+        """Return (the row of each key, int64, -1 for none; the place at which the search for it ended)."""
         found = np.full(len(low), -1)
         place, step, left = self._first(high), self._step(low), np.arange(len(low))
         while len(left):
@@ -107,16 +105,18 @@ class Index:
             found[left[same]] = row[same]
             left = left[~same]
             place[left] = self._next(place[left], step[left])
-        return found
+        return found, place
 
-    def add(self, table: Table, rows: Ints) -> None:
-        """Add rows whose keys are not there yet."""
+    def add(self, table: Table, rows: Ints, ended: Ints) -> None:
+        """Add rows whose keys are not there yet; `ended`: where the search for each has just ended."""
         if 2 * (self._count + len(rows)) > len(self._rows):
             self.rebuild(table, 4 * (self._count + len(rows)))
-            return
+        else:
+            self._put(table, rows, ended)
+
+    def _put(self, table: Table, rows: Ints, place: Ints) -> None:
         self._count += len(rows)
-        place, step = self._first(table["high"][rows]), self._step(table["low"][rows])
-        left = np.arange(len(rows))
+        step, left = self._step(table["low"][rows]), np.arange(len(rows))
         while len(left):
             vacant = left[self._rows[place[left]] < 0]
             # Of several that come for one place the last one has it.
@@ -129,7 +129,7 @@ class Index:
         rows = np.flatnonzero((table["low"] != 0) | (table["high"] != 0))
         self._rows = np.full(1 << max(places, 4 * len(rows), 64).bit_length() - 1, -1, np.int32)
         self._count = 0
-        self.add(table, rows)
+        self._put(table, rows, self._first(table["high"][rows]))
 
     def _first(self, high: Ints) -> Ints:
         first: Ints = (high & np.uint64(len(self._rows) - 1)).astype(np.int64)

@@ -75,7 +75,7 @@ class Journeys:
         """Remember the last product of visitors on no journey."""
         slot = item.slot[rows]
         product = item.columns["product"]
-        self._table["product"][slot] = product.hashes()[product.codes[rows]]
+        self._table["product"][slot] = product.hashes()[0, product.codes[rows]]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
     def _follow(self, item: ShardClicks, rows: Ints, fits: list[Ints], may_begin: Ints) -> None:
@@ -111,7 +111,7 @@ class Journeys:
         """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
         last_ns, product = self._table["last_ns"], self._table["product"]
         time_ns, viewed = item.time_ns[rows], item.columns["product"]
-        hashes = viewed.hashes()[viewed.codes[rows]]
+        hashes = viewed.hashes()[0, viewed.codes[rows]]
         newest_ns = visits.newest(time_ns, last_ns[visits.slots])
         gone = time_ns - visits.before(newest_ns, last_ns[visits.slots]) > FORGET_NS
         refresh = (visits.before(hashes, product[visits.slots]) == hashes) & (hashes != 0) & ~gone

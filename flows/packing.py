@@ -46,13 +46,17 @@ def compact(array: Array) -> list[Any]:
     """Return an array as [dtype, lowest value, dtype of what is above it, that].
 
     The last is bytes; for numbers that are all the same how many they are, for numbers that count up from
-    the lowest minus how many.
+    the lowest minus how many. One that is mostly zero comes as [dtype, bits, size, the others as an array],
+    with a bit for each number that is not.
     """
     dtype, size = array.dtype, array.size
     low, high = (int(array.min()), int(array.max())) if size and dtype.kind in "iu" else (0, 0)
     if size and dtype.kind in "iu" and low == high:
         return [dtype.str, low, "", size]
     small = np.min_scalar_type(high - low) if high > low else dtype
+    if low == 0 < high and small.itemsize > 1 and 2 * np.count_nonzero(array) < size:
+        flat = array.ravel()
+        return [dtype.str, np.packbits(flat != 0).tobytes(), size, compact(flat[flat != 0])]
     if small.itemsize >= dtype.itemsize:
         return [dtype.str, 0, dtype.str, array.tobytes()]
     if high - low == size - 1 and array.ndim == 1 and np.all(array[1:] > array[:-1]):
@@ -63,6 +67,10 @@ def compact(array: Array) -> list[Any]:
 def expanded(parts: list[Any]) -> Array:
     """Return the array that `compact` was given, flat; it cannot be written to."""
     dtype, low, small, data = parts
+    if isinstance(low, bytes):
+        array = np.zeros(small, dtype)
+        array[np.unpackbits(np.frombuffer(low, np.uint8), count=small).view(bool)] = expanded(data)
+        return array
     if not isinstance(data, int):
         above = np.frombuffer(data, small)
         return above if small == dtype else above.astype(dtype) + np.dtype(dtype).type(low)

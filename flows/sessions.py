@@ -133,13 +133,16 @@ class Sessions:
         """Return what changed, or all."""
         seen = self._seen.everything("buckets") if everything else self._seen.changes()
         rows = self._rows.everything("clicks") if everything else self._rows.changes()
-        return {"seen": seen, "rows": rows} | self._ring.state()
+        # Most sessions are of one click: how long they lasted is mostly zero, and takes next to nothing.
+        lasted = {"lasted_ns": rows.pop("end_ns") - rows["start_ns"]}
+        return {"seen": seen, "rows": rows | lasted} | self._ring.state()
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in a part of the state."""
         self._ring.load(part)
         self._seen.load(part["seen"])
-        self._rows.load(part["rows"])
+        rows = part["rows"]
+        self._rows.load(rows | {"end_ns": rows["start_ns"] + rows["lasted_ns"]})
 
     def loaded(self) -> None:
         """All parts are in: find vacant rows and newest sessions again."""

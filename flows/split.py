@@ -160,7 +160,7 @@ def by_visitor(
     """Return the splitter of a batch by its visitors."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = clicks.visitor.hashes() % np.uint64(cluster.shards)
+        shard_of_word = clicks.visitor.hashes()[0] % np.uint64(cluster.shards)
         shard = shard_of_word[clicks.visitor.codes]
         columns = {
             "visitor": clicks.visitor,
@@ -192,7 +192,7 @@ def by_page(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]
     """Return the splitter of a batch by the page viewed; clicks without one are left out."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = clicks.product.hashes() % np.uint64(cluster.shards)
+        shard_of_word = clicks.product.hashes()[0] % np.uint64(cluster.shards)
         viewed: Ints = np.arange(len(clicks.row))
         if None in clicks.product.words:
             viewed = np.flatnonzero(clicks.product.codes != clicks.product.words.index(None))

@@ -19,7 +19,7 @@ from rocksdict import AccessType, Options, Rdict
 from flows.failing import one_line, within
 from flows.packing import decode
 
-VERSION = 3
+VERSION = 4
 OPENING_S = 60
 _BUFFER_BYTES = 1 << 22
 _NO_ROOM = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
