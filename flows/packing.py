@@ -45,8 +45,8 @@ def _decode_array(part: Any) -> Any:
 def compact(array: Array) -> list[Any]:
     """Return an array as [dtype, lowest value, dtype of what is above it, that].
 
-    The last is bytes; for numbers that are all the same how many they are, for numbers that count up from
-    the lowest minus how many. One that is mostly zero comes as [dtype, bits, size, the others as an array],
+    The last is bytes; for numbers that are all the same how many they are, for numbers that grow in small
+    steps the steps as an array. One that is mostly zero comes as [dtype, bits, size, the others as an array],
     with a bit for each number that is not.
     """
     dtype, size = array.dtype, array.size
@@ -54,13 +54,14 @@ def compact(array: Array) -> list[Any]:
     if size and dtype.kind in "iu" and low == high:
         return [dtype.str, low, "", size]
     small = np.min_scalar_type(high - low) if high > low else dtype
+    steps = _small_steps(array) if small.itemsize > 1 and high > low else None
+    if steps is not None:
+        return [dtype.str, low, "", compact(steps)]
     if low == 0 < high and small.itemsize > 1 and 2 * np.count_nonzero(array) < size:
         flat = array.ravel()
         return [dtype.str, np.packbits(flat != 0).tobytes(), size, compact(flat[flat != 0])]
     if small.itemsize >= dtype.itemsize:
         return [dtype.str, 0, dtype.str, array.tobytes()]
-    if high - low == size - 1 and array.ndim == 1 and np.all(array[1:] > array[:-1]):
-        return [dtype.str, low, "", -size]
     return [dtype.str, low, small.str, (array - dtype.type(low)).astype(small).tobytes()]
 
 
@@ -71,9 +72,18 @@ def expanded(parts: list[Any]) -> Array:
         array = np.zeros(small, dtype)
         array[np.unpackbits(np.frombuffer(low, np.uint8), count=small).view(bool)] = expanded(data)
         return array
+    if isinstance(data, list):
+        return np.cumsum(np.append(np.dtype(dtype).type(low), expanded(data)), dtype=dtype)
     if not isinstance(data, int):
         above = np.frombuffer(data, small)
         return above if small == dtype else above.astype(dtype) + np.dtype(dtype).type(low)
-    if data >= 0:
-        return np.full(data, low, dtype)
-    return np.arange(low, low - data, dtype=dtype)
+    return np.full(data, low, dtype)
+
+
+def _small_steps(array: Array) -> Array | None:
+    """Return by how much each number is more than the one before, if that is always from 1 to 255."""
+    if array.ndim != 1 or not np.all(array[1:] > array[:-1]):
+        return None
+    steps = np.diff(array)
+    # Below zero: more than the type can hold.
+    return steps.astype(np.uint8) if steps.min() > 0 and steps.max() < 256 else None

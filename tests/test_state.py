@@ -505,6 +505,12 @@ def test_an_epoch_writes_what_changed_whatever_is_held(
         np.array([0, 0, -700, 0]),
         np.array([[0, 0, 0], [0, 0, 70_000]], np.uint32),
         np.zeros(9, np.uint64),
+        np.array([3, 4, 300, 301, 302, 500, 555], np.uint32),
+        np.array([(1 << 64) - 300, (1 << 64) - 200, (1 << 64) - 1], np.uint64),
+        np.array([(1 << 64) - 1, 0, 5], np.uint64),
+        np.array([-(1 << 63), -1, (1 << 63) - 1]),
+        np.array([-300, -100, 100]),
+        np.array([[1, 300], [400, 500]]),
         np.array([True, False]),
     ],
 )
