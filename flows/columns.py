@@ -185,8 +185,8 @@ def ordered(numbers: Ints) -> Ints:
 def stable_hash(words: Sequence[str | None]) -> Ints:
     """Hash words to 128 bits (XXH3), the same everywhere: two rows of uint64; 0 for None."""
     try:
-        # The types say that there is no None; there mostly is none.
         digests = b"".join(map(xxh3_128_digest, words))  # type: ignore[arg-type]
     except TypeError:
+        # There is a None, for once.
         digests = b"".join(bytes(16) if word is None else xxh3_128_digest(word) for word in words)
     return np.ascontiguousarray(np.frombuffer(digests, "<u8").reshape(-1, 2).T)

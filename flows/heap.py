@@ -8,11 +8,11 @@ TRIM_EVERY_S = 10.0
 
 
 class Heap:
-    """Trims the heap of this process, where its C library (glibc) can."""
+    """Trims the heap of this process, where its C library (glibc) can, from TRIM_EVERY_S after `at_s` on."""
 
-    def __init__(self) -> None:
+    def __init__(self, at_s: float) -> None:
         self._trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        self._next_s = 0.0
+        self._next_s = at_s + TRIM_EVERY_S
 
     def trim(self, at_s: float) -> bool:
         """Give back what is free if that was not done for TRIM_EVERY_S before `at_s`; returns whether."""

@@ -62,7 +62,7 @@ class State:
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
         self._headers: dict[int, Header] = {}
-        self._credit, self._heap = Credit(), Heap()
+        self._credit, self._heap = Credit(), Heap(time.monotonic())
         self._log: str | None = None
         self._lock = threading.RLock()
 

@@ -23,20 +23,21 @@ def wakes(pid: int) -> int:
 
 def test_a_worker_with_nothing_to_do_rests() -> None:
     rest = Rest()
-    threading.Event().wait(0.01)
     began_s = time.monotonic()
     assert rest.take()
-    assert time.monotonic() - began_s >= REST_S
+    assert rest.take()
+    assert time.monotonic() - began_s >= 2 * REST_S
 
 
-def test_a_worker_that_computes_does_not() -> None:
+def test_a_worker_that_computes_does_not_however_slowly() -> None:
     rest = Rest()
-    until_s = time.thread_time() + 0.01
+    until_s = time.thread_time() + 0.002
     while time.thread_time() < until_s:
         pass
-    began_s = time.thread_time()
-    # On a busy machine another process may have had the processor meanwhile: then there was time to rest.
-    assert not rest.take() or time.thread_time() - began_s < REST_S
+    # As on a machine that has little time for it.
+    threading.Event().wait(0.05)
+    assert not rest.take()
+    assert rest.take()
 
 
 def test_all_workers_of_a_quiet_flow_are_woken_seldom(tmp_path: Path, redis_url: str) -> None:

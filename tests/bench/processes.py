@@ -1,9 +1,10 @@
 """How much faster several processes read a Kafka topic than one, and what crosses between them.
 
-Fills a topic of a broker (tansu) of its own with clicks of the built-in shop, then lets one and more
-processes read all of it in turn, each time with new state: `python -m tests.bench.processes`. Measured is
-what lies between the first board that has clicks and the one that has all. Wall clocks tell what this machine
-does, broker included; CPU of the busiest process tells what machines of their own would do.
+Fills a topic of a broker of its own (tansu, or `--broker apache` after `make kafka`) with clicks of the
+built-in shop, then lets one and more processes read all of it in turn, each time with new state:
+`python -m tests.bench.processes`. Measured is what lies between the first board that has clicks and the one
+that has all. Wall clocks tell what this machine does, broker included; CPU of the busiest process tells what
+machines of their own would do.
 """
 
 from __future__ import annotations
@@ -25,14 +26,16 @@ from flows.decode import decode
 from flows.items import Batch
 from flows.shop import Shop
 from flows.split import by_age, by_page, by_visitor
+from tests.apache import Apache
 from tests.bench.log import partition_of
 from tests.bench.process import cpu_s as process_cpu_s
-from tests.brokers import Broker
+from tests.brokers import Broker, Server
 from tests.servers import RedisServer, free_port, wait_until
 
 HOURS = 9.5
 PARTS = 4
 TOPIC = "clicks"
+BROKERS = {"tansu": Broker, "apache": Apache}
 BATCH = 10_000
 
 
@@ -44,7 +47,7 @@ def shop(clicks: int, visitors: int) -> list[tuple[int, bytes]]:
     return [(partition_of(record, PARTS), record) for record in records[-clicks:]]
 
 
-def measure(processes: int, broker: Broker, ends: dict[str, int]) -> dict[str, float]:
+def measure(processes: int, broker: Server, ends: dict[str, int]) -> dict[str, float]:
     """Let so many processes read the topic; returns clicks/s, CPU per click of all and the busiest."""
     addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
     with tempfile.TemporaryDirectory() as folder, RedisServer() as server, server.client() as client:
@@ -107,6 +110,7 @@ def main() -> None:
     parser.add_argument("--visitors", type=int, default=200_000)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--runs", type=int, default=3)
+    parser.add_argument("--broker", choices=BROKERS, default="tansu")
     options = parser.parse_args()
     records = shop(options.clicks, options.visitors)
     print(
@@ -118,7 +122,7 @@ def main() -> None:
             f"| {workers} | {crossed['bytes']:.0f} | {crossed['pack_us']:.2f} | {crossed['unpack_us']:.2f} |"
         )
     runs: dict[int, list[dict[str, float]]] = {processes: [] for processes in options.processes}
-    with Broker() as broker:
+    with BROKERS[options.broker]() as broker:
         broker.create(TOPIC, PARTS)
         ends = broker.fill(TOPIC, records)
         del records
