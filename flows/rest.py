@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 REST_S = 0.04
-# To be woken a few times takes less; any work takes more, however little of the processor a busy machine gives.
+# To be woken a few times takes less; any work takes more, however little of the processor it gets meanwhile.
 _IDLE_S = 0.001
 
 
