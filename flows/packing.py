@@ -54,7 +54,7 @@ def compact(array: Array) -> list[Any]:
     if size and dtype.kind in "iu" and low == high:
         return [dtype.str, low, "", size]
     small = np.min_scalar_type(high - low) if high > low else dtype
-    steps = _small_steps(array) if small.itemsize > 1 and high > low else None
+    steps = _small_steps(array, low, high) if small.itemsize > 1 and high > low else None
     if steps is not None:
         return [dtype.str, low, "", compact(steps)]
     if low == 0 < high and small.itemsize > 1 and 2 * np.count_nonzero(array) < size:
@@ -80,9 +80,12 @@ def expanded(parts: list[Any]) -> Array:
     return np.full(data, low, dtype)
 
 
-def _small_steps(array: Array) -> Array | None:
+def _small_steps(array: Array, low: int, high: int) -> Array | None:
     """Return by how much each number is more than the one before, if that is always from 1 to 255."""
-    if array.ndim != 1 or not np.all(array[1:] > array[:-1]):
+    # Most columns are told by their ends.
+    if array.ndim != 1 or array[0] != low or array[-1] != high or high - low > 255 * array.size:
+        return None
+    if not np.all(array[1:] > array[:-1]):
         return None
     steps = np.diff(array)
     # Below zero: more than the type can hold.
