@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import redis
 
 from tests import logs
 from tests.brokers import Broker, Cluster
@@ -57,8 +58,20 @@ def test_killed_while_a_producer_writes(flow: KafkaFlow, broker: Cluster, topic:
     "mutant", ["what_topics_hold_is_not_looked_at", "records_are_noted_as_they_are_sent"]
 )
 def test_a_broken_mechanism_is_found(tmp_path: Path, topic: str, redis_url: str, mutant: str) -> None:
+    # What a kill leaves behind is up to the moment: now and then it is nothing that could come twice.
+    for attempt in range(3):
+        with redis.Redis.from_url(redis_url) as client:
+            client.flushdb()
+        (folder := tmp_path / str(attempt)).mkdir()
+        if broken(folder, topic, redis_url, mutant):
+            return
+    pytest.fail("not found")
+
+
+def broken(folder: Path, topic: str, redis_url: str, mutant: str) -> str:
+    """Return what is wrong after a flow was killed and has gone on with a broken mechanism."""
     parts = busy(3000)
-    with Broker() as broker, closing(KafkaFlow(tmp_path, broker.address, topic, redis_url)) as flow:
+    with Broker() as broker, closing(KafkaFlow(folder, broker.address, topic, redis_url)) as flow:
         with_topics(flow, broker)
         broker.create(topic, 2)
         hurry = threading.Event()
@@ -73,7 +86,7 @@ def test_a_broken_mechanism_is_found(tmp_path: Path, topic: str, redis_url: str,
         flow.start(mutant)
         flow.wait_for([len(part) for part in parts])
         flow.signal(signal.SIGTERM)
-        assert wrong(flow, broker, parts, patience_s=0) != ""
+        return wrong(flow, broker, parts, patience_s=0)
 
 
 def test_state_that_is_lost(flow: KafkaFlow, broker: Cluster, topic: str) -> None:
