@@ -77,9 +77,10 @@ class _Reading:
             text = self.lines.text(first, last)
             return _fast.decode_lines(text) if _is_utf8(text) else []
         records = self.lines.records(first, last)
+        if not _are_plain(records):
+            return []
         text = b"\n".join(records)
-        plain = _are_plain(records) and text.count(b"\n") == len(records) - 1 and _is_utf8(text)
-        return _fast.decode_lines(text) if plain else []
+        return _fast.decode_lines(text) if text.count(b"\n") == len(records) - 1 and _is_utf8(text) else []
 
     def _take(self, clicks: list[Click], time_ns: Ints, rows: Ints) -> None:
         self.times.append(time_ns)

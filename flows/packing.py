@@ -30,7 +30,7 @@ def _encode_array(array: Any) -> Any:
 
 
 def decode(value: bytes) -> dict[str, Any]:
-    """Return the part that `encode` was given; its arrays cannot be written to."""
+    """Return the part that `encode` was given; its arrays are not to be written to."""
     return {name: _decode_array(part) for name, part in msgspec.msgpack.decode(value).items()}
 
 
@@ -66,7 +66,7 @@ def compact(array: Array) -> list[Any]:
 
 
 def expanded(parts: list[Any]) -> Array:
-    """Return the array that `compact` was given, flat; it cannot be written to."""
+    """Return the array that `compact` was given, flat; it is not to be written to."""
     dtype, low, small, data = parts
     if isinstance(low, bytes):
         array = np.zeros(small, dtype)
