@@ -18,6 +18,12 @@ from flows.metronome import now_ms
 from tests.brokers import Broker
 
 
+def board_in(client: redis.Redis) -> dict[str, Any]:
+    """Return the board, empty while there is none."""
+    value: Any = client.get("board")
+    return json.loads(value) if value else {}
+
+
 class RedisWatch:
     """Notes when (ms) each board is seen, and when each number of visitors first."""
 

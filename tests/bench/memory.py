@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from flows.inspection import inspect
-from tests.bench.live import running_flow
+from tests.bench.live import board_in, running_flow
 from tests.bench.process import peak_rss_mib, rss_mib
 from tests.brokers import Broker
 from tests.servers import RedisServer, wait_until
@@ -75,13 +75,9 @@ def measure(visitors: int, clicks: int) -> Taken:
         broker.create(TOPIC)
         ends = broker.fill(TOPIC, ((0, record) for record in records(visitors, clicks)))
         with running_flow(broker, TOPIC, server.url, Path(folder)) as flow:
-
-            def board() -> dict[str, object]:
-                return dict(json.loads(str(client.get("board") or "{}")))
-
-            wait_until(lambda: board().get("positions") == ends, "all is read", 300)
+            wait_until(lambda: board_in(client).get("positions") == ends, "all is read", 300)
             time.sleep(SETTLED_S)
-            assert board()["clicks_total"] == clicks
+            assert board_in(client)["clicks_total"] == clicks
             memory, most = rss_mib(flow.pid), peak_rss_mib(flow.pid)
         disk = sum(shard.disk_bytes for shard in inspect(Path(folder) / "state"))
         return Taken(memory * 2**20, most * 2**20, disk)

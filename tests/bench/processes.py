@@ -10,7 +10,6 @@ machines of their own would do.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import pickle
 import statistics
@@ -27,6 +26,7 @@ from flows.items import Batch
 from flows.shop import Shop
 from flows.split import by_age, by_page, by_visitor
 from tests.apache import Apache
+from tests.bench.live import board_in
 from tests.bench.log import partition_of
 from tests.bench.process import cpu_s as process_cpu_s
 from tests.brokers import Broker, Server
@@ -62,7 +62,7 @@ def measure(processes: int, broker: Server, ends: dict[str, int]) -> dict[str, f
         running = [subprocess.Popen([*command, *arguments], env=environment) for arguments in where]
 
         def state() -> tuple[dict[str, int], float, list[float]]:
-            positions = json.loads(str(client.get("board") or "{}")).get("positions", {})
+            positions = board_in(client).get("positions", {})
             return positions, time.perf_counter(), [process_cpu_s(process.pid) for process in running]
 
         try:

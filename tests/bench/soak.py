@@ -16,11 +16,10 @@ from typing import Any
 
 import altair as alt
 import pandas as pd
-import redis
 from confluent_kafka import Producer
 
 from flows.shop import Shop
-from tests.bench.live import running_flow
+from tests.bench.live import board_in, running_flow
 from tests.bench.log import partition_of
 from tests.bench.process import cpu_s, rss_mib
 from tests.brokers import Broker
@@ -81,11 +80,11 @@ def soak(minutes: float, shop: Shop) -> list[Sample]:
             running_flow(broker, "clicks", server.url, Path(folder)) as flow,
             FastShop(broker.producer(), "clicks", shop, minutes) as load,
         ):
-            wait_until(lambda: _board(client).get("clicks_total"), "a board", 60)
+            wait_until(lambda: board_in(client).get("clicks_total"), "a board", 60)
             began_s = time.monotonic()
             while load.running:
                 time.sleep(EVERY_S)
-                board = _board(client)
+                board = board_in(client)
                 samples.append(
                     {
                         "minute": (time.monotonic() - began_s) / 60,
@@ -115,11 +114,6 @@ def draw(samples: list[Sample], picture: Path) -> None:
         for name in names
     ]
     alt.vconcat(*charts).save(str(picture), scale_factor=1.5)
-
-
-def _board(client: redis.Redis) -> dict[str, Any]:
-    value: Any = client.get("board")
-    return json.loads(value) if value else {}
 
 
 def main() -> None:
