@@ -25,11 +25,11 @@ $(VENV)/installed-dev: requirements.txt tests/requirements.txt | $(VENV)/bin/pyt
 	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
 	@touch $@ $(VENV)/installed
 
-# The parts that tests run against and that no wheel carries: a Redis server and a browser.
+# The parts that tests run against and that no wheel carries: a Redis server, a browser, a compiler for a clock to set.
 browser:
-	@command -v redis-server >/dev/null && command -v chromium >/dev/null || { \
+	@command -v redis-server >/dev/null && command -v chromium >/dev/null && command -v cc >/dev/null || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends redis-server chromium >/dev/null; }
+	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends redis-server chromium gcc libc6-dev >/dev/null; }
 
 # What the tests of k8s/ run: a sandbox, the tester of alert rules (of Debian's package only the one program, not the
 # service), and Kustomize, which kubectl has too. Where one cannot be had its tests are skipped.

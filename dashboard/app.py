@@ -45,13 +45,13 @@ def live(zone: ZoneInfo) -> None:
     watch: Watch = st.session_state.setdefault("watch", Watch())
     watch.see(_read(), time.monotonic() * 1000)
     now_ms, ticks_ms = time.time() * 1000, time.monotonic() * 1000
-    state = watch.state(now_ms, ticks_ms)
-    st.html(header.verdict(state, watch, zone, now_ms))
-    st.html(header.freshness(state, watch, zone, now_ms))
+    state, flow_ms = watch.state(now_ms, ticks_ms), watch.flow_ms(now_ms, ticks_ms)
+    st.html(header.verdict(state, watch, zone, flow_ms, watch.ahead_ms(now_ms, ticks_ms)))
+    st.html(header.freshness(state, watch, zone, flow_ms))
     board = watch.board
     ended_ms = board.as_of_ms if board and board.ended else None
     with st.container(key="figures"):
-        panels.draw(board or Figures(), zone, ended_ms or now_ms)
+        panels.draw(board or Figures(), zone, ended_ms or flow_ms)
 
 
 def _read() -> Board | BoardError | None:

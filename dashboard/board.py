@@ -1,18 +1,19 @@
-"""The one door to Redis: reads a whole published board in one round trip and returns typed data.
+"""The one door to Redis: reads a whole published board, whatever it holds, and returns typed data.
 
 Knows nothing of Streamlit, so that another front end can use it. `None` always means unknown, never zero.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
 
 from redis import Redis
 from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
@@ -20,13 +21,21 @@ from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from dashboard.figures import Board, HalfHour, LogLine, Minute, Page, Rejected, Row, Visitor
+from flows.redis_url import address
+from flows.settings import SettingsError
 
 CONNECT_TIMEOUT_S = 1.0
 ANSWER_TIMEOUT_S = 1.5  # with the connect time-out well below the 5 s in which the page must tell
 LOG_ROWS = 200
 REJECTED_ROWS = 50
 DEFAULT_PUBLISH_EVERY_MS = 1000
+MOST_PUBLISH_EVERY_MS = 3_600_000
 LAST_MOMENT_MS = 221_845_392_000_000
+# More than a key of any board, of any stream.
+MOST_BYTES = 16 << 20
+# More rows than any table of a board has, more characters than any cell.
+MOST_ROWS, MOST_CHARS = 101, 512
+STREAMS = ("state_logs", "rejected")
 
 FRAMES = (
     "last_15_minutes",
@@ -37,6 +46,9 @@ FRAMES = (
     "category_popularity",
     "raw_data",
 )
+
+# What is read at once.
+BOARD_KEYS = ("board", *FRAMES)
 
 T = TypeVar("T")
 
@@ -57,30 +69,34 @@ class Reader:
     """Reads boards from one Redis; safe to share between threads."""
 
     def __init__(self, url: str) -> None:
-        self.address = address(url)
         try:
-            self._redis = Redis.from_url(
-                url,
-                socket_connect_timeout=CONNECT_TIMEOUT_S,
-                socket_timeout=ANSWER_TIMEOUT_S,
-                retry=Retry(NoBackoff(), 0),  # the page itself tries again a second later
-                maint_notifications_config=MaintNotificationsConfig(
-                    enabled=False
-                ),  # would stretch the time-outs
-                decode_responses=True,
-                encoding_errors="replace",
-            )
-        except (ValueError, TypeError):
-            raise UnreachableError(_BAD_URL) from None
+            self.address = address(url)
+        except SettingsError as error:
+            told = f"{error}."
+            raise UnreachableError(told) from None
+        self._redis = Redis.from_url(
+            url,
+            socket_connect_timeout=CONNECT_TIMEOUT_S,
+            socket_timeout=ANSWER_TIMEOUT_S,
+            retry=Retry(NoBackoff(), 0),  # the page itself tries again a second later
+            # It would stretch the time-outs.
+            maint_notifications_config=MaintNotificationsConfig(enabled=False),
+            decode_responses=True,
+            encoding_errors="replace",
+        )
 
     def read(self) -> Board | None:
         """Return the board now in Redis, None if there is none yet; raises BoardError."""
         try:
-            with self._redis.pipeline(transaction=True) as pipe:
-                pipe.mget("board", *FRAMES)
-                pipe.xrevrange("state_logs", count=LOG_ROWS)
-                pipe.xrevrange("rejected", count=REJECTED_ROWS)
-                texts, log, rejected = pipe.execute()
+            self._check_sizes()
+            # No MULTI: a full Redis refuses it, though it lets its keys be read. One MGET sees one board.
+            texts, log, rejected = self._answers(
+                lambda pipe: pipe.mget(*BOARD_KEYS),
+                lambda pipe: pipe.xrevrange("state_logs", count=LOG_ROWS),
+                lambda pipe: pipe.xrevrange("rejected", count=REJECTED_ROWS),
+            )
+            if isinstance(texts, RedisError):
+                raise texts
         except (AuthenticationError, NoPermissionError):
             told = f"Redis at {self.address} refuses this user or password: check REDIS_URL."
             raise UnreachableError(told) from None
@@ -90,35 +106,43 @@ class Reader:
         except RedisError as error:
             told = f"Redis at {self.address} answers with an error ({type(error).__name__}): check its keys."
             raise UnreadableError(told) from None
-        except ValueError:  # an option of the URL that redis-py finds wrong only when it connects
-            raise UnreachableError(_BAD_URL) from None
         if texts[0] is None:
             return None
-        return parse(dict(zip(("board", *FRAMES), texts, strict=True)), log, rejected)
+        found = dict(zip(BOARD_KEYS, texts, strict=True))
+        return parse(
+            found, *(None if isinstance(entries, RedisError) else entries for entries in (log, rejected))
+        )
 
+    def _answers(self, *asked: Callable[[Pipeline], object]) -> list[Any]:
+        """Ask all in one round trip; what is refused is an error in its place."""
+        with self._redis.pipeline(transaction=False) as pipe:
+            for ask in asked:
+                ask(pipe)
+            return pipe.execute(raise_on_error=False)
 
-_BAD_URL = "REDIS_URL cannot be read: percent-encode what is special in its user and password."
-
-
-def address(url: str) -> str:
-    """Return where `url` points, without user, password and options; raises UnreachableError."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname or "localhost", parts.port or 6379
-    except ValueError:
-        raise UnreachableError(_BAD_URL) from None
-    # An @ behind the host means that the password holds a bare / ? or #: what looks like a host is its start.
-    if "@" in parts.path + parts.query + parts.fragment:
-        raise UnreachableError(_BAD_URL)
-    return parts.path if parts.scheme == "unix" else f"{host}:{port}"
+    def _check_sizes(self) -> None:
+        """Raise UnreadableError if any key is larger than all that a flow publishes."""
+        sizes = self._answers(
+            *(functools.partial(Pipeline.strlen, name=key) for key in BOARD_KEYS),
+            *(functools.partial(Pipeline.memory_usage, key=stream) for stream in STREAMS),
+        )
+        for key, size in zip((*BOARD_KEYS, *STREAMS), sizes, strict=True):
+            if isinstance(size, int) and size > MOST_BYTES:
+                told = (
+                    f"The key {key} has {size >> 20} MB, more than any flow publishes: is it the right Redis?"
+                )
+                raise UnreadableError(told)
 
 
 def parse(
     texts: Mapping[str, str | None],
-    log: Iterable[tuple[str, Row]] = (),
-    rejected: Iterable[tuple[str, Row]] = (),
+    log: Iterable[tuple[str, Row]] | None = (),
+    rejected: Iterable[tuple[str, Row]] | None = (),
 ) -> Board:
-    """Build a board from the keys' texts and the newest stream entries; raises UnreadableError."""
+    """Build a board from the keys' texts and the newest stream entries, None: unknown.
+
+    Raises UnreadableError.
+    """
     facts = _json("board", texts["board"] or "")
     try:
         as_of_ms, published_at_ms = _moment_ms(facts["as_of"]), _moment_ms(facts["published_at"])
@@ -133,7 +157,7 @@ def parse(
     return Board(
         as_of_ms=as_of_ms,
         published_at_ms=published_at_ms,
-        publish_every_ms=_int(facts.get("publish_every_ms")) or DEFAULT_PUBLISH_EVERY_MS,
+        publish_every_ms=_publish_every_ms(facts.get("publish_every_ms")),
         ended=facts.get("ended") is True,
         visitors_15m=_int(facts.get("visitors_15m")),
         sessions_8h=_int(facts.get("sessions_8h")),
@@ -147,6 +171,8 @@ def parse(
         rejected_total=_int(facts.get("rejected_total")),
         entries_dropped_total=_int(facts.get("entries_dropped_total")),
         lag=_int(facts.get("lag")),
+        ahead=_int(facts.get("ahead")),
+        clock_slow=facts.get("clock_slow") is True,
         rejected_reasons={str(k): _int(v) or 0 for k, v in reasons.items()}
         if isinstance(reasons, dict)
         else {},
@@ -159,9 +185,11 @@ def parse(
         pages=table("products_last_hour", _page),
         visitors=table("latest_visitors", _visitor),
         categories=table("category_popularity", lambda r: (_text(r["category"]), int(r["count"]))),
-        raw=table("raw_data", dict),
-        log=tuple(_log_line(entry) for _, entry in log),
-        rejected=tuple(
+        raw=table("raw_data", lambda row: {name: _cell(value) for name, value in row.items()}),
+        log=None if log is None else tuple(_log_line(entry) for _, entry in log),
+        rejected=None
+        if rejected is None
+        else tuple(
             Rejected(*(_text(entry.get(name)) for name in ("reason", "position", "record")))
             for _, entry in rejected
         ),
@@ -169,14 +197,20 @@ def parse(
 
 
 def _text(value: object) -> str:
-    """Return a cell as text; empty for null."""
-    return "" if value is None else str(value)
+    """Return a cell as text, cut if endless; empty for null."""
+    return "" if value is None else str(value)[:MOST_CHARS]
+
+
+def _cell(value: object) -> object:
+    """Return a cell as it came; what is endless as a text that is cut."""
+    text = str(value)
+    return value if len(text) <= MOST_CHARS else text[:MOST_CHARS]
 
 
 def _json(key: str, value: str) -> dict[str, Any]:
     try:
         found = json.loads(value)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise _unreadable(key)
@@ -191,7 +225,7 @@ def _table(key: str, value: str, make: Callable[[Row], T]) -> tuple[T, ...]:
     """Read a `DataFrame.to_json()`: column to row label to cell. pandas.read_json would guess at types."""
     columns = _json(key, value)
     try:
-        labels = list(next(iter(columns.values()), {}))
+        labels = list(next(iter(columns.values()), {}))[:MOST_ROWS]
         return tuple(make({name: column[label] for name, column in columns.items()}) for label in labels)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
         raise _unreadable(key) from None
@@ -227,6 +261,11 @@ def _moment_ms(value: float) -> int:
     if not 0 <= moment_ms < LAST_MOMENT_MS:
         raise ValueError
     return moment_ms
+
+
+def _publish_every_ms(value: object) -> int:
+    every_ms = _int(value) or 0
+    return min(every_ms, MOST_PUBLISH_EVERY_MS) if every_ms > 0 else DEFAULT_PUBLISH_EVERY_MS
 
 
 def _float(value: object) -> float | None:

@@ -80,6 +80,8 @@ class Figures:
     rejected_total: int | None = None
     entries_dropped_total: int | None = None
     lag: int | None = None
+    ahead: int | None = None
+    clock_slow: bool = False
     rejected_reasons: Mapping[str, int] = field(default_factory=dict)
     minutes: tuple[Minute, ...] | None = None
     half_hours: tuple[HalfHour, ...] | None = None

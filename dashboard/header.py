@@ -11,13 +11,32 @@ from dashboard.health import State, Watch, silent_since_ms
 from dashboard.wording import ago, at, clock, hint, number, rate, safe
 
 
-def verdict(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
-    """Say the state in a word and a sentence; the text stays the same while the state does: no flicker."""
+def verdict(state: State, watch: Watch, zone: ZoneInfo, now_ms: float, ahead_ms: float = 0) -> str:
+    """Say the state in a word and a sentence; the text stays the same while the state does: no flicker.
+
+    `now_ms` is the flow's clock, `ahead_ms` by how much that of this host is ahead if it is worth a word.
+    """
     kind = "trusted" if state.trusted else "untrusted greyed" if watch.board else "untrusted"
     return (
         f'<div class="verdict {kind}" data-state="{state.name.lower()}" role="status">'
-        f"<strong>{state.value}</strong><span>{_sentence(state, watch, zone, now_ms)}</span></div>"
+        f"<strong>{state.value}</strong>"
+        f"<span>{_sentence(state, watch, zone, now_ms)}{_clocks(watch, ahead_ms)}</span></div>"
     )
+
+
+def _clocks(watch: Watch, ahead_ms: float) -> str:
+    """Return what is to be said of clocks: that the flow's is slow, that this host's is another."""
+    said = ""
+    if watch.board and watch.board.clock_slow:
+        said += (
+            " Most clicks of the last minute are ahead of the flow's clock: it is slow. "
+            "Set the clock of its host (NTP), then restart the flow."
+        )
+    if ahead_ms:
+        way = "ahead of" if ahead_ms > 0 else "behind"
+        seconds = number(round(abs(ahead_ms) / 1000))
+        said += f" This page's clock is {seconds} s {way} the flow's: check NTP on both hosts."
+    return said
 
 
 def _sentence(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
@@ -35,7 +54,7 @@ def _sentence(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
         since = clock(board.published_at_ms, zone, now_ms)
         return f"The flow has published nothing since {since}. The greyed figures are of {as_of}."
     if state is State.SOURCE_STALE:
-        since = clock(silent_since_ms(board), zone, now_ms)
+        since = clock(silent_since_ms(board, board.published_at_ms), zone, now_ms)
         return f"No click since {since}, and the source does not answer the flow."
     if state is State.ENDED:
         return f"The flow has read its whole log. The figures are final, as of {as_of}."
@@ -44,7 +63,7 @@ def _sentence(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
             "The flow is still reading older clicks: the figures are true for their as-of time, not for now."
         )
     if state is State.SILENT:
-        since = clock(silent_since_ms(board), zone, now_ms)
+        since = clock(silent_since_ms(board, board.as_of_ms), zone, now_ms)
         return f"No click since {since}: a quiet spell, or a source that gets none."
     return "All figures on this page are of one moment."
 
@@ -67,10 +86,11 @@ def freshness(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
         ("lag", "Lag", "unknown" if lag is None else number(lag), "clicks not read yet"),
         ("rejected", "Rejected", number(board.rejected_total), _reasons(board)),
         ("late", "Late", number(board.late_total), "older than every window"),
+        ("ahead", "Ahead", number(board.ahead), "waiting for their time"),
     ]
     if board.entries_dropped_total:
         facts.append(
-            ("dropped", "Log entries lost", number(board.entries_dropped_total), "while Redis was away")
+            ("dropped", "Log entries lost", number(board.entries_dropped_total), "Redis or Kafka was away")
         )
     cells = "".join(
         f'<div><dt>{label}</dt><dd><span data-figure="{key}">{value}</span>'

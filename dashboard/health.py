@@ -1,4 +1,9 @@
-"""How far the figures can be trusted: the state of the page, judged from boards and clocks alone."""
+"""How far the figures can be trusted: the state of the page, judged from boards and ticks alone.
+
+The clock of this host and that of the flow's may differ, so a board's age is never the one less the other: a
+board that changes is fresh, whatever it says of the time, and one that does not is as old as this page has
+seen it stand.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +20,7 @@ BEHIND_AFTER_MS = 60_000
 SILENT_AFTER_MS = 4000
 SILENT_AFTER_GAPS = 20  # of a Poisson stream of clicks, one gap in half a billion is as long as 20 mean gaps
 RATE_BOARDS = 10
+CLOCKS_DIFFER_MS = 5000
 
 
 class State(Enum):
@@ -38,12 +44,13 @@ class State(Enum):
 
 @dataclass
 class Watch:
-    """What one viewer's session remembers of the boards it saw. Clocks are milliseconds."""
+    """What one viewer's session remembers of the boards it saw. Clocks and ticks are milliseconds."""
 
     board: Board | None = None
     error: BoardError | None = None
     lag_seen: bool = False
     _changed_ms: float = 0.0
+    _changes: bool = False
     _totals: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_BOARDS + 1))
 
     def see(self, found: Board | BoardError | None, ticks_ms: float) -> None:
@@ -56,6 +63,7 @@ class Watch:
         if found is None:
             self._totals.clear()
         elif self.board is None or found.published_at_ms != self.board.published_at_ms:
+            self._changes = self.board is not None
             self._changed_ms = ticks_ms
             self._count(found)
         self.board = found
@@ -77,8 +85,19 @@ class Watch:
         (start_ms, first), (end_ms, last) = self._totals[0], self._totals[-1]
         return (last - first) * 1000 / (end_ms - start_ms)
 
+    def flow_ms(self, now_ms: float, ticks_ms: float) -> float:
+        """Return the flow's clock, as far as a board that was seen to change tells it; else `now_ms`."""
+        if self.board is None or not self._changes:
+            return now_ms
+        return self.board.published_at_ms + ticks_ms - self._changed_ms
+
+    def ahead_ms(self, now_ms: float, ticks_ms: float) -> float:
+        """Return by how much this host's clock is ahead of the flow's; 0 if that is little, or not known."""
+        ahead_ms = now_ms - self.flow_ms(now_ms, ticks_ms)
+        return ahead_ms if abs(ahead_ms) > CLOCKS_DIFFER_MS else 0
+
     def state(self, now_ms: float, ticks_ms: float) -> State:
-        """Judge the board last seen at wall clock `now_ms` and monotonic clock `ticks_ms`."""
+        """Judge the board last seen at `ticks_ms`; the wall clock `now_ms` changes nothing."""
         if self.error:
             return State.UNREACHABLE if isinstance(self.error, UnreachableError) else State.UNREADABLE
         board = self.board
@@ -86,20 +105,20 @@ class Watch:
             return State.WAITING
         if board.ended:
             return State.ENDED
-        # The wall clock tells at once; ticks tell too where the flow's wall clock runs ahead of this one.
         patience_ms = max(STALE_AFTER_MS, STALE_AFTER_INTERVALS * board.publish_every_ms)
-        if max(now_ms - board.published_at_ms, ticks_ms - self._changed_ms) > patience_ms:
+        if ticks_ms - self._changed_ms > patience_ms:
             return State.STALE
-        silent = silent_since_ms(board) is not None
-        if silent and board.lag is None and self.lag_seen:
-            return State.SOURCE_STALE  # the flow lives, but its source has stopped answering
+        # While the source does not answer `as_of` stands still.
+        if board.lag is None and self.lag_seen and silent_since_ms(board, board.published_at_ms):
+            return State.SOURCE_STALE
+        silent = silent_since_ms(board, board.as_of_ms) is not None
         if board.published_at_ms - board.as_of_ms > BEHIND_AFTER_MS:
             return State.BEHIND
         return State.SILENT if silent else State.LIVE
 
 
-def silent_since_ms(board: Board) -> int | None:
-    """Return the newest click's event time (epoch ms) if clicks have stopped for conspicuously long."""
+def silent_since_ms(board: Board, until_ms: int) -> int | None:
+    """Return the newest click's event time (epoch ms) if there was none for conspicuously long `until_ms`."""
     if not board.raw or not board.minutes:
         return None
     newest_ms = board.raw[0].get("datetime")
@@ -107,5 +126,5 @@ def silent_since_ms(board: Board) -> int | None:
     if not isinstance(newest_ms, int):
         return None
     gap_ms = len(board.minutes) * 60_000 / max(clicks, 1)
-    silent = board.as_of_ms - newest_ms > max(SILENT_AFTER_MS, SILENT_AFTER_GAPS * gap_ms)
+    silent = until_ms - newest_ms > max(SILENT_AFTER_MS, SILENT_AFTER_GAPS * gap_ms)
     return newest_ms if silent else None

@@ -39,5 +39,5 @@ class Bar:
 
 
 def bar_list(bars: Iterable[Bar]) -> str:
-    """Draw bars below each other."""
-    return f'<ol class="bars">{"".join(bar.html() for bar in bars)}</ol>'
+    """Draw bars below each other; many can be scrolled, with the keyboard too."""
+    return f'<ol class="bars" tabindex="0">{"".join(bar.html() for bar in bars)}</ol>'

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from itertools import accumulate
 from threading import Condition
@@ -11,11 +12,43 @@ from flows.items import Board
 
 Item = Board | list[Entries]
 
-# About how many entries a stream keeps; 0: all. Of a stream that is trimmed, at most BUFFER wait here.
-MAXLEN: dict[StreamName, int] = {"special_offers": 0, "state_logs": 1000, "rejected": 1000}
-BUFFER = 10_000
-# About how many entries go in one call.
+# About how many entries a stream keeps; no more than that, or a few thousand, wait here, nor more bytes.
+MAXLEN: dict[StreamName, int] = {"special_offers": 100_000, "state_logs": 1000, "rejected": 1000}
+MOST_BYTES = 16 << 20
+# About how many entries go in one call; of a stream that keeps fewer, all.
 CHUNK = 2000
+_LEAST_ROOM = 10_000
+
+
+class Queue:
+    """Entries of one stream in their order: about `room` of them, in at most `most_bytes`; whole pieces."""
+
+    def __init__(self, room: float = math.inf, most_bytes: int | None = None) -> None:
+        self._room, self._most_bytes = room, most_bytes or MOST_BYTES
+        self.pieces: deque[Entries] = deque()
+        self.entries = self.bytes = 0
+
+    def append(self, entries: Entries) -> list[Entries]:
+        """Add entries; returns the oldest ones, which have to go for them."""
+        self.pieces.append(entries)
+        self._count(entries, 1)
+        gone = []
+        while len(self.pieces) > 1 and self._is_full():
+            gone.append(self.popleft())
+        return gone
+
+    def _is_full(self) -> bool:
+        return self.bytes > self._most_bytes or self.entries - self.pieces[0].size >= self._room
+
+    def popleft(self) -> Entries:
+        """Take out the oldest piece."""
+        entries = self.pieces.popleft()
+        self._count(entries, -1)
+        return entries
+
+    def _count(self, entries: Entries, sign: int) -> None:
+        self.entries += sign * entries.size
+        self.bytes += sign * len(entries.packed)
 
 
 class Backlog:
@@ -23,9 +56,7 @@ class Backlog:
 
     def __init__(self) -> None:
         self.board: Board | None = None
-        self.entries_dropped_total = 0
-        self._queues: dict[StreamName, deque[Entries]] = {stream: deque() for stream in MAXLEN}
-        self._waiting: dict[StreamName, int] = dict.fromkeys(MAXLEN, 0)
+        self._queues = {stream: Queue(max(kept, _LEAST_ROOM)) for stream, kept in MAXLEN.items()}
         self._superseded: list[Entries] = []
         self._closing = False
         self._changed = Condition()
@@ -39,7 +70,7 @@ class Backlog:
                     self.board = item
                 else:
                     for entries in item:
-                        self._append(entries)
+                        self._superseded += self._queues[entries.stream].append(entries)
             self._changed.notify()
 
     def wait(self) -> bool:
@@ -49,13 +80,13 @@ class Backlog:
             return self._pending()
 
     def oldest(self, stream: StreamName) -> list[Entries]:
-        """Return the oldest entries of a stream, about CHUNK of them; all of a stream that is trimmed."""
+        """Return the oldest entries of a stream, about CHUNK of them; all of a stream that keeps fewer."""
         with self._changed:
-            queue = self._queues[stream]
-            if MAXLEN[stream]:
-                return list(queue)
-            before = accumulate((entries.size for entries in queue), initial=0)
-            return [entries for entries, size in zip(queue, before, strict=False) if size < CHUNK]
+            pieces = self._queues[stream].pieces
+            if MAXLEN[stream] <= CHUNK:
+                return list(pieces)
+            before = accumulate((entries.size for entries in pieces), initial=0)
+            return [entries for entries, size in zip(pieces, before, strict=False) if size < CHUNK]
 
     def board_written(self, board: Board) -> None:
         """Forget a board, unless there is a newer one."""
@@ -64,16 +95,12 @@ class Backlog:
                 self.board = None
 
     def entries_written(self, written: list[Entries]) -> None:
-        """Forget what was `oldest` of a stream; what was dropped of it in the meantime counts as written."""
+        """Forget what was `oldest` of a stream; what was dropped of it in the meantime is written too."""
         with self._changed:
-            stream = written[0].stream
-            queue = self._queues[stream]
+            queue = self._queues[written[0].stream]
             for entries in written:
-                if queue and queue[0] is entries:
+                if queue.pieces and queue.pieces[0] is entries:
                     queue.popleft()
-                    self._waiting[stream] -= entries.size
-                else:
-                    self.entries_dropped_total -= entries.size
             self._superseded = [
                 entries for entries in self._superseded if not any(entries is each for each in written)
             ]
@@ -87,18 +114,8 @@ class Backlog:
     def __str__(self) -> str:
         with self._changed:
             board = ["the newest board"] if self.board else []
-            entries = [f"{number} {stream} entries" for stream, number in self._waiting.items() if number]
-            return ", ".join(board + entries)
+            waiting = {stream: queue.entries for stream, queue in self._queues.items() if queue.entries}
+            return ", ".join(board + [f"{number} {stream} entries" for stream, number in waiting.items()])
 
     def _pending(self) -> bool:
-        return self.board is not None or any(self._queues.values())
-
-    def _append(self, entries: Entries) -> None:
-        queue, stream = self._queues[entries.stream], entries.stream
-        queue.append(entries)
-        self._waiting[stream] += entries.size
-        while MAXLEN[stream] and self._waiting[stream] - queue[0].size >= BUFFER:
-            oldest = queue.popleft()
-            self._waiting[stream] -= oldest.size
-            self.entries_dropped_total += oldest.size
-            self._superseded.append(oldest)
+        return self.board is not None or any(queue.pieces for queue in self._queues.values())

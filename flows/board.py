@@ -19,9 +19,10 @@ from flows.items import Board
 from flows.latest import latest_rows, raw_rows
 from flows.pages import page_rows
 from flows.sessions import SessionFigures, bucket_rows
+from flows.skew import Skew
 from flows.split import Beat
 from flows.state import State
-from flows.totals import total_values
+from flows.totals import read_and_ahead, total_values
 from flows.visitors import minute_rows
 from flows.windowed import Report
 
@@ -34,15 +35,16 @@ def board(
 ) -> Stream[Board]:
     """Gather the reports of a beat from every shard; gives one Board once all are in."""
     to_board = op.map(f"{name}_key", reports, lambda item: (cluster.board_key, item[1]))
-    boards = op.stateful_batch(name, to_board, lambda _: _BoardLogic(state, publish_every_ms))
+    boards = op.stateful_batch(name, to_board, lambda _: _BoardLogic(state, cluster, publish_every_ms))
     return op.key_rm(f"{name}_unkey", boards)
 
 
 class _BoardLogic(StatefulBatchLogic[Report, Board, None]):
     """Keeps nothing across a restart: the shards tell it everything again."""
 
-    def __init__(self, state: State, publish_every_ms: int) -> None:
-        self._state, self._publish_every_ms = state, publish_every_ms
+    def __init__(self, state: State, cluster: Cluster, publish_every_ms: int) -> None:
+        self._state, self._cluster, self._publish_every_ms = state, cluster, publish_every_ms
+        self._skew = Skew()
         self._beats: dict[tuple[int, int], list[Report]] = defaultdict(list)
 
     def on_batch(self, values: list[Report]) -> tuple[Iterable[Board], bool]:
@@ -51,7 +53,7 @@ class _BoardLogic(StatefulBatchLogic[Report, Board, None]):
             beat = report.beat.level, report.beat.as_of_s
             self._beats[beat].append(report)
             if len(self._beats[beat]) == self._state.reports:
-                boards.append(compose(self._beats.pop(beat), self._publish_every_ms))
+                boards.append(self._board(self._beats.pop(beat)))
                 self._beats = defaultdict(
                     list, {key: held for key, held in self._beats.items() if key > beat}
                 )
@@ -59,12 +61,24 @@ class _BoardLogic(StatefulBatchLogic[Report, Board, None]):
             del self._beats[min(self._beats)]
         return boards[-1:], False
 
+    def _board(self, reports: list[Report]) -> Board:
+        """Put a board together, and keep what it shows: after a kill none is to show less."""
+        beat = reports[0].beat
+        totals = [report for report in reports if report.metric == "totals"]
+        done, ahead = read_and_ahead([report.figures for report in totals])
+        read = done + sum(report.beat.ahead for report in totals)
+        slow = beat.now_ms is not None and self._skew.is_slow(beat.now_ms, read, ahead)
+        board = compose(reports, self._publish_every_ms, clock_slow=slow)
+        if self._cluster.shard_here is not None:
+            self._state.shard(self._cluster.shard_here).show(beat.positions, beat.mark)
+        return board
+
     def snapshot(self) -> None:
         return None
 
 
-def compose(reports: list[Report], publish_every_ms: int) -> Board:
-    """Put the reports of all shards for one beat together."""
+def compose(reports: list[Report], publish_every_ms: int, *, clock_slow: bool = False) -> Board:
+    """Put the reports of all shards for one beat together; `clock_slow`: it is the flow's clock that is."""
     figures: dict[str, list[Any]] = defaultdict(list)
     for report in reports:
         figures[report.metric].append(report.figures)
@@ -93,7 +107,9 @@ def compose(reports: list[Report], publish_every_ms: int) -> Board:
         **_session_values(sessions),
         "devices_now": sum(devices),
         **total_values(figures["totals"]),
+        "ahead": sum(report.beat.ahead for report in reports if report.metric == "totals"),
         **_progress([report.beat for report in reports]),
+        **({"clock_slow": True} if clock_slow else {}),
     }
     values = {key: _frame(columns) for key, columns in frames.items()}
     values["board"] = msgspec.json.encode(numbers).decode()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from heapq import nsmallest
 from itertools import islice
 from typing import Any
 
@@ -12,6 +13,7 @@ from flows.slices import Slices
 from flows.split import ShardClicks
 
 WINDOW_S = 3600
+TOP = 100
 
 
 class Categories:
@@ -59,9 +61,16 @@ class Categories:
 
 
 def category_rows(shards: list[dict[str, int]]) -> dict[str, Any]:
-    """Return the columns of `category_popularity`, the most clicked first, ties by name."""
+    """Return the columns of `category_popularity`, the most clicked first, ties by name.
+
+    Of more than TOP categories the rest are one last row.
+    """
     total: Counter[str] = Counter()
     for shard in shards:
         total.update(shard)
-    ranked = sorted(total.items(), key=lambda item: (-item[1], item[0]))
-    return {"category": [name for name, _ in ranked], "count": [clicks for _, clicks in ranked]}
+    ranked = nsmallest(TOP, total.items(), key=lambda item: (-item[1], item[0]))
+    names, counts = [name for name, _ in ranked], [clicks for _, clicks in ranked]
+    if len(total) > TOP:
+        names.append(f"({len(total) - TOP} others)")
+        counts.append(sum(total.values()) - sum(counts))
+    return {"category": names, "count": counts}

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import gc
+import logging
+import os
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from flows.backlog import MAXLEN
 from flows.board import board
 from flows.categories import Categories
+from flows.clock import FlowClock
 from flows.cluster import Cluster, meet
 from flows.decode import decode
 from flows.devices import Devices
@@ -27,7 +29,7 @@ from flows.outbox import Receipts
 from flows.pages import Pages
 from flows.redis_sink import RedisSink
 from flows.sessions import Sessions
-from flows.settings import Settings
+from flows.settings import Settings, unknown_variables
 from flows.sources import source
 from flows.split import by_age, by_page, by_visitor
 from flows.state import State
@@ -42,7 +44,8 @@ def build(settings: Settings) -> Dataflow:
     # What a flow holds is no garbage: looking for some at Python's pace would take a twentieth of its time.
     gc.set_threshold(100_000, 50, 100)
     flow = Dataflow("clicks")
-    cluster = Cluster(settings.shards)
+    clock = FlowClock()
+    cluster = Cluster(settings.shards, clock, settings.publish_every_ms)
     state = State(settings.state_dir, settings.shards, settings.log)
     watch_state(state)
     receipts = Receipts()
@@ -54,7 +57,7 @@ def build(settings: Settings) -> Dataflow:
     split = op.flat_map("by_visitor", clicks, by_visitor(cluster, journeys))
     visits = admitted("visits", split, state, directory=True)
     views = admitted("views", op.flat_map("by_page", clicks, by_page(cluster)), state)
-    newest = admitted("newest", op.flat_map("by_age", clicks, by_age(cluster)), state)
+    newest = admitted("newest", op.flat_map("by_age", clicks, by_age(cluster)), state, everywhere=False)
 
     reports = [
         windowed("visitors", visits, Visitors, state),
@@ -70,7 +73,7 @@ def build(settings: Settings) -> Dataflow:
     made = op.branch("are_entries", op.merge("reports", *reports), lambda item: isinstance(item[1], list))
     boards = board("board", made.falses, state, cluster, settings.publish_every_ms)
     entries = op.key_rm("entries", made.trues)
-    op.output("redis", op.merge("out", entries, boards), RedisSink(settings, receipts.sink(MAXLEN)))
+    op.output("redis", op.merge("out", entries, boards), RedisSink(settings, receipts, clock.now_ms))
     if settings.topics:
         # Imported here: who writes to no topic needs no client of Kafka's.
         from flows.topics import TopicsSink
@@ -79,8 +82,12 @@ def build(settings: Settings) -> Dataflow:
     return flow
 
 
+# What the flow writes holds visitors' addresses: it is for its user alone.
+os.umask(0o077)
 settings = Settings.from_env()
 set_up(settings.log_format)
+for line in unknown_variables():
+    logging.getLogger("clicks").warning("%s", line)
 # Here, since of all that Bytewax calls only this import is sure to be in the main thread.
 stop_on_signals()
 flow = build(settings)

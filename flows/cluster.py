@@ -9,6 +9,8 @@ catches up, and the others skip what they have.
 A process that ends while the others still meet may leave some that wait for it and do not notice: Bytewax
 notices when it writes. So a process that is not answered gives up, to be started again.
 
+When they meet they also learn the flow's clock from the first worker, and now and then again.
+
 In the end the workers tell each other that the log is read, or that their process was asked to stop: for any
 process to end, the sources of all have to.
 """
@@ -20,8 +22,8 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Mapping
-from datetime import datetime, timedelta, timezone
+from collections.abc import Callable
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -32,66 +34,45 @@ from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from bytewax.operators import StatefulBatchLogic
 
 from flows import __version__
+from flows.clock import FlowClock, ticks_ms
+from flows.clock_watch import ClockWatch
 from flows.failing import fail
-from flows.rest import Rest
+from flows.file_limits import allow_open_files
+from flows.opening import MixedError, Opening
+from flows.pulse import PULSE
+from flows.rest import DUE, NAP_S, Rest
 from flows.routing import key_on
 from flows.state import State
+from flows.state_key import drawn_key, read_key
 from flows.stopping import note_running, request_stop, stop_requested
 from flows.store import Header
-
-# All sources end their epochs together: one that waits keeps the others waiting, and busy.
-LOOK = timedelta(milliseconds=10)
-# How long an idle worker is awake between two rests: long enough to see whether there is work.
-_AWAKE = timedelta(milliseconds=3)
 
 log = logging.getLogger("clicks.cluster")
 
 ANSWER_S = 20.0
 _CHECK_S = 0.5
+_LOOK_MS, _TELL_MS = 1000, 10_000
 _CLOSE_WAIT = "08"
-
-
-class Opening:
-    """What all shards, by number, had applied when the flow started."""
-
-    def __init__(self, shards: Mapping[int, Header]) -> None:
-        self._shards = shards
-
-    def applied(self, source: str) -> int | None:
-        """Return the smallest position a shard has applied of `source`; None if one has applied nothing."""
-        positions = [header.positions.get(source) for header in self._shards.values()]
-        known = [position for position in positions if position is not None]
-        return min(known) if known and len(known) == len(positions) else None
-
-    def reach(self, source: str) -> int:
-        """Return the largest position a shard has applied of `source`, 0 if none has."""
-        return max(header.positions.get(source, 0) for header in self._shards.values())
-
-    @property
-    def missing(self) -> list[int]:
-        """The shards that have nothing, if others have something."""
-        missing = [number for number, header in sorted(self._shards.items()) if header.epoch < 0]
-        return [] if len(missing) == len(self._shards) else missing
-
-    @cached_property
-    def newest(self) -> tuple[int, int]:
-        """(Event time in ns, wall clock in ms when it was logged) of the newest click applied; 0: none."""
-        return max((header.newest_ns or 0, header.logged_ms or 0) for header in self._shards.values())
 
 
 class Cluster:
     """The workers: shard n runs on worker n modulo their number, the board on the last one.
 
     How many there are is known in each process once the first of its own is built; `opening` is None until
-    all have told what their shards have applied.
+    all have told what their shards have applied. A board is due at each multiple of `every_ms` of the clock.
     """
 
-    def __init__(self, shards: int) -> None:
+    def __init__(self, shards: int, clock: FlowClock, every_ms: int) -> None:
         self.shards, self.workers = shards, 1
+        self.clock, self._every_ms = clock, every_ms
+        self.watch = ClockWatch(clock)
         self.opening: Opening | None = None
         self.ended = False
-        self._here: set[int] = set()
+        self._here: dict[int, int] = {}
         self._applied: dict[int, Header] = {}
+        self._keys: list[int] = []
+        self._drawn = 0
+        self.opened: Callable[[Opening], None] = lambda _: None
         self._lock = threading.Lock()
 
     def join(self, worker: int, workers: int) -> None:
@@ -99,7 +80,23 @@ class Cluster:
         note_running()
         with self._lock:
             self.workers = workers
-            self._here.add(worker)
+            self._here[worker] = threading.get_ident()
+
+    @property
+    def here(self) -> list[int]:
+        """The workers of this process."""
+        return list(self._here)
+
+    @property
+    def shard_here(self) -> int | None:
+        """A shard that runs on the calling worker; None if there are more workers than shards."""
+        worker = next(each for each, thread in self._here.items() if thread == threading.get_ident())
+        return worker if worker < self.shards else None
+
+    @property
+    def until_beat_s(self) -> float:
+        """How long it is until a board is due."""
+        return (self._every_ms - self.clock.now_ms() % self._every_ms) / 1000
 
     def shards_of(self, worker: int) -> range:
         """Return the shards that run on a worker."""
@@ -124,15 +121,29 @@ class Cluster:
                 request_stop("another process stops")
             if told.ended:
                 self.ended = True
+            if told.clock_ms is not None and 0 not in self._here:
+                self.clock.hear(told.clock_ms)
             self._applied |= told.applied
+            if told.key is not None:
+                self._keys.append(told.key)
+            if told.drawn is not None:
+                self._drawn = told.drawn
             if self.opening is None and len(self._applied) == self.shards:
-                opening = Opening(self._applied)
+                opening = self._opening()
+                self.opened(opening)
+                self.clock.reach(opening.mark.as_of_s * 1000)
                 if opening.missing and 0 in self._here:
                     shards = ", ".join(map(str, opening.missing))
                     log.warning(
                         "no state of shards %s where they run now: rebuilding them from the source", shards
                     )
                 self.opening = opening
+
+    def _opening(self) -> Opening:
+        try:
+            return Opening(self._applied, min(self._keys, default=self._drawn))
+        except MixedError as error:
+            fail(f"{error}: put those of one flow together, or set CLICKS_STATE_DIR to another directory")
 
     def await_answers(self) -> None:
         """End the flow with one line if the others cannot tell any more, or do not, what they have."""
@@ -164,16 +175,23 @@ def _lines(path: Path) -> list[list[str]]:
 
 
 class Told(NamedTuple):
-    """What a worker tells worker `to`: what its shards have applied, or why it tells nothing more."""
+    """What a worker tells worker `to`: what its shards have applied, or why it tells nothing more.
+
+    It also tells the key kept where it runs; the first worker the flow's clock, and one drawn for a new flow.
+    """
 
     to: int
     applied: dict[int, Header]
     ended: bool = False
     stop: bool = False
+    clock_ms: int | None = None
+    key: int | None = None
+    drawn: int | None = None
 
 
 def meet(name: str, flow: Dataflow, cluster: Cluster, state: State) -> None:
     """Let every worker tell all processes what its shards have applied."""
+    cluster.opened = state.open_with
     told = op.input(f"{name}_tell", flow, _Tellers(cluster, state))
     op.stateful_batch(name, told, lambda _: _Learner(cluster))
 
@@ -192,36 +210,53 @@ class _Teller(StatelessSourcePartition[tuple[str, Told]]):
         self._cluster, self._state, self._worker = cluster, state, worker
         self._told = self._over = False
         self._rest = Rest()
-        self._looked = datetime.now(timezone.utc)
+        self._looked_ms = self._clock_told_ms = 0
 
     def next_batch(self) -> list[tuple[str, Told]]:
-        self._looked = datetime.now(timezone.utc)
+        at_ms = ticks_ms()
+        PULSE.beat(self._worker, at_ms / 1000)
         if self._over:
+            PULSE.end(self._worker)
             raise StopIteration
-        workers, told = range(self._cluster.workers), Told(0, {})
         if not self._told:
-            self._told = True
-            numbers = self._cluster.shards_of(self._worker)
-            told = told._replace(applied={number: self._state.header(number) for number in numbers})
-            fields = {"version": __version__, "worker": self._worker, "workers": len(workers)}
-            fields |= {"source": self._state.source, "state_dir": str(self._state.directory)}
-            fields["shards"] = self._cluster.shards
-            text = "clicks %(version)s: worker %(worker)d of %(workers)d, %(source)s, state in %(state_dir)s"
-            log.info(text, fields, extra=fields)
-            if len(workers) > 1:
-                self._cluster.await_answers()
-        elif stop_requested() or self._cluster.ended:
+            self._told, self._clock_told_ms = True, at_ms
+            return self._tell(self._begin())
+        if stop_requested() or self._cluster.ended:
             self._over = True
-            told = told._replace(ended=self._cluster.ended, stop=stop_requested())
-        else:
-            if self._cluster.opening is not None:
-                self._rest.take()
+            return self._tell(Told(0, {}, self._cluster.ended, stop_requested()))
+        if self._cluster.opening is None:
+            time.sleep(NAP_S)
             return []
-        return [(key_on("worker", to, len(workers)), told._replace(to=to)) for to in workers]
+        if self._worker == 0 and at_ms - self._clock_told_ms >= _TELL_MS:
+            self._clock_told_ms = at_ms
+            return self._tell(Told(0, {}))
+        if self._worker == min(self._cluster.here) and at_ms - self._looked_ms >= _LOOK_MS:
+            self._looked_ms = at_ms
+            self._cluster.watch.look()
+        self._rest.take(self._cluster.until_beat_s)
+        return []
+
+    def _begin(self) -> Told:
+        cluster, state = self._cluster, self._state
+        fields = {"version": __version__, "worker": self._worker, "workers": cluster.workers}
+        fields |= {"source": state.source, "state_dir": str(state.directory), "shards": cluster.shards}
+        text = "clicks %(version)s: worker %(worker)d of %(workers)d, %(source)s, state in %(state_dir)s"
+        log.info(text, fields, extra=fields)
+        if cluster.workers > 1:
+            cluster.await_answers()
+        allow_open_files(sum(len(cluster.shards_of(worker)) for worker in cluster.here))
+        key = read_key(state.directory)
+        applied = {number: state.header(number) for number in cluster.shards_of(self._worker)}
+        return Told(0, applied, key=key, drawn=drawn_key() if self._worker == 0 else None)
+
+    def _tell(self, told: Told) -> list[tuple[str, Told]]:
+        workers = self._cluster.workers
+        if self._worker == 0:
+            told = told._replace(clock_ms=self._cluster.clock.now_ms())
+        return [(key_on("worker", to, workers), told._replace(to=to)) for to in range(workers)]
 
     def next_awake(self) -> datetime:
-        # Bytewax counts from when it called, and waits as long again from now on.
-        return self._looked + _AWAKE
+        return DUE
 
 
 class _Learner(StatefulBatchLogic[Told, None, None]):

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_128_digest
 
 from flows.items import Marker
+from flows.rejected import Rejected
 
 Ints = npt.NDArray[Any]
 UNKNOWN = "Unknown"
+# The device types that are counted by name.
+DEVICE_TYPES = ("Desktop", "Tablet", "Mobile")
 _MOST_MARKS = 1 << 20
 
 
@@ -26,11 +29,17 @@ class Lines:
     positions in `positions`, or one after the other from `start` on.
     """
 
-    def __init__(self, data: bytes | list[bytes], start: int, positions: list[int] | None) -> None:
+    def __init__(
+        self,
+        data: bytes | list[bytes],
+        start: int,
+        positions: list[int] | None,
+        bounds: Ints | None = None,
+    ) -> None:
         self.data, self.start, self._positions = data, start, positions
         self.bounds: Ints = np.zeros(1, np.int64)
         if isinstance(data, bytes):
-            self.bounds = _bounds(data)
+            self.bounds = bounds_of(data) if bounds is None else bounds
 
     def __len__(self) -> int:
         return len(self.data) if isinstance(self.data, list) else len(self.bounds) - 1
@@ -63,7 +72,7 @@ class Lines:
         return self.start + (index.astype(np.int64) if isinstance(self.data, list) else self.bounds[index])
 
 
-def _bounds(data: bytes) -> Ints:
+def bounds_of(data: bytes) -> Ints:
     """Return where the lines of a block begin, and where another would."""
     newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
     end = [] if data.endswith(b"\n") or not data else [len(data) + 1]
@@ -76,7 +85,7 @@ class Words:
 
     codes: Ints
     words: list[str | None]
-    _hashes: list[Ints] = field(default_factory=list, repr=False, compare=False)
+    _hashes: dict[int, Ints] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, row: int) -> str:
         """Return the word of a row; empty if it has none."""
@@ -91,15 +100,24 @@ class Words:
         """Return the column with `word` where it has none."""
         return Words(self.codes, [word if each is None else each for each in self.words])
 
+    def renamed(self, rename: Callable[[str | None], str | None]) -> Words:
+        """Return the column with other words; those that become one are one."""
+        words = list(map(rename, self.words))
+        if words == self.words:
+            return self
+        numbers: dict[str | None, int] = {}
+        codes = np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int32)
+        return Words(codes[self.codes], list(numbers))
+
     def take(self, index: Ints | slice) -> Words:
         """Return the rows of `index`; the dictionary is shared."""
         return Words(self.codes[index], self.words, self._hashes)
 
-    def hashes(self) -> Ints:
+    def hashes(self, key: int) -> Ints:
         """Return the `stable_hash` of each of `words`, made once for all columns that share them."""
-        if not self._hashes:
-            self._hashes.append(stable_hash(self.words))
-        return self._hashes[0]
+        if key not in self._hashes:
+            self._hashes[key] = stable_hash(self.words, key)
+        return self._hashes[key]
 
     def used(self) -> tuple[Ints, Ints]:
         """Return (codes in use, ascending; each row's place among them)."""
@@ -122,29 +140,26 @@ class Encoder:
         return Words(np.concatenate(self._codes), list(self._numbers))
 
 
-class Rejection(NamedTuple):
-    """A record set aside: why, where it stood, how it began."""
-
-    reason: str
-    position: int
-    record: bytes
-
-
 @dataclass(kw_only=True)
 class Clicks:
     """The clicks of one batch in the order of arrival; all columns have one length.
 
+    `key` is the one that words are hashed with, `log` what their log is known by;
+    no click is after `newest_ns`.
     `time_ns` int64 event time; `visitor` never None; `row` int32 index into `lines`; `gender` and the
-    other words as given (None: missing); `age` float64 (nan: missing). `shown` holds, by click, the plain
-    record of those that came column-shaped.
+    other words as given (None: missing); `age` float64 (nan: missing). `in_columns` are the rows (ascending)
+    whose records are column-shaped.
     """
 
     source: str
     parts: int
+    key: int
+    log: str
     start: int
     end: int
     read_ms: int
-    logged_ms: int | None
+    until_s: int | None
+    newest_ns: int
     marker: Marker | None
     time_ns: Ints
     visitor: Words
@@ -156,8 +171,8 @@ class Clicks:
     gender: Words
     age: Ints
     lines: Lines
-    shown: dict[int, bytes] = field(default_factory=dict)
-    rejected: list[Rejection] = field(default_factory=list)
+    in_columns: Ints = field(default_factory=lambda: np.empty(0, np.int32))
+    rejected: Rejected = field(default_factory=Rejected)
     mask_ip: bool = False
 
 
@@ -182,11 +197,14 @@ def ordered(numbers: Ints) -> Ints:
     return np.argsort(numbers.astype(np.uint16) if small else numbers, kind="stable")
 
 
-def stable_hash(words: Sequence[str | None]) -> Ints:
-    """Hash words to 128 bits (XXH3), the same everywhere: two rows of uint64; 0 for None."""
+def stable_hash(words: Sequence[str | None], key: int) -> Ints:
+    """Hash words to 128 bits (XXH3 with the secret `key`, 64 bits), the same everywhere where the key is.
+
+    Returns two rows of uint64; 0 for None.
+    """
     try:
-        digests = b"".join(map(xxh3_128_digest, words))  # type: ignore[arg-type]
+        digests = b"".join(map(xxh3_128_digest, words, itertools.repeat(key)))  # type: ignore[arg-type]
     except TypeError:
         # There is a None, for once.
-        digests = b"".join(bytes(16) if word is None else xxh3_128_digest(word) for word in words)
+        digests = b"".join(bytes(16) if word is None else xxh3_128_digest(word, key) for word in words)
     return np.ascontiguousarray(np.frombuffer(digests, "<u8").reshape(-1, 2).T)

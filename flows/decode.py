@@ -8,29 +8,37 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 import numpy as np
 
-from flows.columns import Clicks, Encoder, Ints, Lines, Rejection
+from flows.column_shape import rows_of
+from flows.columns import DEVICE_TYPES, Clicks, Encoder, Ints, Lines
+from flows.iso import RecordError
 from flows.items import Batch
 from flows.judging import (
-    AHEAD_NS,
-    KEPT_BYTES,
     MAX_DEPTH,
+    MAX_NAME_CHARS,
     MAX_RECORD_BYTES,
-    MS_BELOW,
     OLDEST_NS,
-    US_BELOW,
+    SHOWN_CHARS,
+    USED,
     Click,
-    RecordError,
-    integer_ns,
+    WideClick,
+    click_of,
     is_deep,
-    judge,
+    loose_of,
+    nanoseconds,
+    ns_of,
+    user_of,
 )
+from flows.rejected import CODES, Rejecting
 
 # Small enough for the clicks of a chunk to stay in the processor's cache until they are columns.
 _CHUNK = 128
+# Of short records that are no clicks so many are known again in a batch.
+_KNOWN, _SHORT_BYTES = 1000, 64
 
 
 def _refuse(_type: type, _value: object) -> None:
@@ -38,8 +46,11 @@ def _refuse(_type: type, _value: object) -> None:
     raise ValueError(message)
 
 
+_DEVICES = {name.lower(): name for name in DEVICE_TYPES}
+_WORDS = [name for name in USED if name not in ("timestamp", "age")]
 _first, _last = operator.itemgetter(0), operator.itemgetter(-1)
 _fast = msgspec.json.Decoder(Click, dec_hook=_refuse)
+_wide = msgspec.json.Decoder(WideClick, dec_hook=_refuse)
 _BROKEN = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, OverflowError)
 
 
@@ -47,57 +58,72 @@ class _Reading:
     """What decoding one batch gathers: columns, and what is set aside."""
 
     def __init__(self, batch: Batch) -> None:
-        self.newest_ns = batch.read_ms * 10**6 + AHEAD_NS
-        self.lines = Lines(batch.data, batch.start, batch.positions)
+        self.newest_ns = batch.read_ms * 10**6 + batch.ahead_s * 10**9
+        self.lines = Lines(batch.data, batch.start, batch.positions, batch.bounds)
         self.times: list[Ints] = [np.empty(0, np.int64)]
         self.rows: list[Ints] = [np.empty(0, np.int32)]
         self.ages: list[Ints] = [np.empty(0, np.float64)]
-        self.taken = 0
-        self.visitor = Encoder()
-        self.product, self.category, self.title = Encoder(), Encoder(), Encoder()
-        self.device, self.gender = Encoder(), Encoder()
-        self.rejected: list[Rejection] = [Rejection("too_large", *head) for head in batch.too_large]
-        self.shown: dict[int, bytes] = {}
+        self.words = {name: Encoder() for name in _WORDS}
+        self.rejecting = Rejecting()
+        self.in_columns: list[int] = []
+        self._known: dict[bytes, list[int]] = {}
 
     def read(self, first: int, last: int, *, lines: bool) -> bool:
         """Decode the records [first, last) at once, as `lines` if they can be; False if any needs judging."""
         try:
-            clicks = self._clicks(first, last, lines=lines)
-            time_ns = _nanoseconds(np.fromiter([click.timestamp for click in clicks], np.int64, len(clicks)))
-        except _BROKEN:
+            clicks, time_ns = self._clicks(first, last, lines=lines)
+        except (*_BROKEN, RecordError):
             return False
         if len(clicks) != last - first or time_ns.min() < OLDEST_NS or time_ns.max() > self.newest_ns:
             return False
         self._take(clicks, time_ns, np.arange(first, last, dtype=np.int32))
         return True
 
-    def _clicks(self, first: int, last: int, *, lines: bool) -> list[Click]:
-        """Decode; raises one of _BROKEN or gives another number of clicks if a record is no plain one."""
+    def _clicks(self, first: int, last: int, *, lines: bool) -> tuple[list[Click], Ints]:
+        """Return clicks and their times (ns).
+
+        Raises what `_decoded` does, or gives another number of clicks, if a record is no plain one.
+        """
         if lines:
             text = self.lines.text(first, last)
-            return _fast.decode_lines(text) if _is_utf8(text) else []
+            return _decoded(text) if _is_utf8(text) else _NONE
         records = self.lines.records(first, last)
         if not _are_plain(records):
-            return []
+            return _NONE
         text = b"\n".join(records)
-        return _fast.decode_lines(text) if text.count(b"\n") == len(records) - 1 and _is_utf8(text) else []
+        return _decoded(text) if text.count(b"\n") == len(records) - 1 and _is_utf8(text) else _NONE
 
     def _take(self, clicks: list[Click], time_ns: Ints, rows: Ints) -> None:
+        self._take_columns(
+            time_ns,
+            rows,
+            {
+                "userId": [click.userId for click in clicks],
+                "productId": [click.productId for click in clicks],
+                "category": [click.category for click in clicks],
+                "title": [click.title for click in clicks],
+                "deviceType": [click.deviceType for click in clicks],
+                "gender": [click.gender for click in clicks],
+                "age": [click.age for click in clicks],
+            },
+        )
+
+    def _take_columns(self, time_ns: Ints, rows: Ints, fields: dict[str, Any]) -> None:
         self.times.append(time_ns)
         self.rows.append(rows)
-        self.taken += len(clicks)
-        self.visitor.add([click.userId for click in clicks])
-        self.product.add([click.productId for click in clicks])
-        self.category.add([click.category for click in clicks])
-        self.title.add([click.title for click in clicks])
-        self.device.add([click.deviceType for click in clicks])
-        self.gender.add([click.gender for click in clicks])
-        self.ages.append(_floats([click.age for click in clicks]))
+        for name, encoder in self.words.items():
+            encoder.add(fields[name])
+        self.ages.append(_floats(fields["age"]))
 
     def read_each(self, first: int, last: int) -> None:
         """Decode records one by one, and judge those that are no plain click."""
+        records = self.lines.records(first, last)
+        if all(map(self._known.__contains__, records)):
+            for row, record in enumerate(records, first):
+                self.rejecting.add(row, record, self._known[record])
+            return
         run: list[Click] = []
-        for row, record in enumerate(self.lines.records(first, last), first):
+        for row, record in enumerate(records, first):
             click = self._plain(record)
             if click is not None:
                 run.append(click)
@@ -109,13 +135,17 @@ class _Reading:
         self._take_run(run, last)
 
     def _plain(self, record: bytes) -> Click | None:
+        if record in self._known:
+            return None
         try:
             click = _fast.decode(record) if not _large_or_deep(record) and _is_utf8(record) else None
-            if click is not None:
-                click.timestamp = integer_ns(click.timestamp)
+            time_ns = 0 if click is None else ns_of(click.timestamp)
         except (*_BROKEN, RecordError):
             return None
-        return click if click is not None and OLDEST_NS <= click.timestamp <= self.newest_ns else None
+        if click is None or not OLDEST_NS <= time_ns <= self.newest_ns:
+            return None
+        click.timestamp = time_ns
+        return click
 
     def _take_run(self, clicks: list[Click], end: int) -> None:
         """Take clicks of the records that end before `end`, their times in nanoseconds."""
@@ -125,33 +155,58 @@ class _Reading:
 
     def judge(self, row: int, record: bytes) -> None:
         """Decode one record with care: a click, several (column shape), or a reason."""
-        try:
-            for click in judge(record, self.newest_ns):
-                if isinstance(click, str):
-                    self._reject(click, row, record)
-                    continue
-                fields, plain = click
-                if plain is not None:
-                    self.shown[self.taken] = plain
-                self._take_run([fields], row + 1)
-        except RecordError as error:
-            self._reject(str(error), row, record)
+        codes = self._known.get(record)
+        if codes is None:
+            try:
+                loose = loose_of(record)
+                if loose.Timestamps is not msgspec.UNSET:
+                    self._take_rows(row, record, loose)
+                else:
+                    self._take_run([click_of(loose, self.newest_ns)], row + 1)
+                return
+            except RecordError as error:
+                codes = [CODES[str(error)]]
+            if len(record) <= _SHORT_BYTES and len(self._known) < _KNOWN:
+                self._known[record] = codes
+        self.rejecting.add(row, record, codes)
 
-    def _reject(self, reason: str, row: int, record: bytes) -> None:
-        self.rejected.append(Rejection(reason, self.lines.position(row), record[:KEPT_BYTES]))
+    def _take_rows(self, row: int, record: bytes, loose: Any) -> None:
+        rows = rows_of(loose, self.newest_ns)
+        if rows.reasons:
+            self.rejecting.add(row, record, rows.reasons)
+        if len(rows.time_ns):
+            self.in_columns.append(row)
+            self._take_columns(rows.time_ns, np.full(len(rows.time_ns), row, np.int32), rows.fields)
+
+
+_NONE: tuple[list[Click], Ints] = [], np.empty(0, np.int64)
+
+
+def _decoded(text: bytes) -> tuple[list[Click], Ints]:
+    """Decode lines that are clicks, and their times; raises one of _BROKEN or RecordError."""
+    try:
+        plain = _fast.decode_lines(text)
+    except msgspec.ValidationError:
+        clicks: list[Any] = _wide.decode_lines(text)
+    else:
+        return plain, nanoseconds(np.fromiter([click.timestamp for click in plain], np.int64, len(plain)))
+    for click in clicks:
+        click.userId = user_of(click.userId)
+        if len(click.userId) > MAX_NAME_CHARS:
+            reason = "too_long"
+            raise RecordError(reason)
+    return clicks, np.fromiter([ns_of(click.timestamp) for click in clicks], np.int64, len(clicks))
 
 
 def decode(batch: Batch, *, mask_ip: bool = False) -> Clicks:
     """Decode a batch; nothing in a record can make this fail.
 
-    Returns the clicks in the order of arrival, as columns; those rejected (see flows.judging.REASONS) are in
-    `rejected`, by position, with their first 512 bytes.
+    Returns the clicks in the order of arrival, as columns; records that are none are in `rejected`.
     """
     reading = _Reading(batch)
     for first, last, lines in _chunks(reading.lines):
         if not reading.read(first, last, lines=lines):
             reading.read_each(first, last)
-    reading.rejected.sort(key=lambda rejection: rejection.position)
     return _columns(batch, reading, mask_ip=mask_ip)
 
 
@@ -185,17 +240,6 @@ def _plain_lines(lines: Lines) -> Ints:
     return plain
 
 
-def _nanoseconds(time: Ints) -> Ints:
-    """Tell milliseconds and microseconds by their magnitude, and return nanoseconds."""
-    size = np.abs(np.maximum(time, 1 - (1 << 63)))
-    if not len(time) or size.min() >= US_BELOW:
-        return time
-    # Clipped, so that a year that no int64 of nanoseconds can hold stays far off.
-    limit = (1 << 63) // 10**6
-    from_ms = np.clip(time, -limit, limit) * 10**6
-    return np.where(size < MS_BELOW, from_ms, np.where(size < US_BELOW, time * 10**3, time))
-
-
 def _large_or_deep(record: bytes) -> bool:
     return len(record) > MAX_RECORD_BYTES or is_deep(record)
 
@@ -211,28 +255,46 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
+    words = {name: encoder.column() for name, encoder in reading.words.items()}
     return Clicks(
         source=batch.source,
         parts=batch.parts,
+        key=batch.key,
+        log=batch.log,
         start=batch.start,
         end=batch.end,
         read_ms=batch.read_ms,
-        logged_ms=batch.logged_ms,
+        until_s=batch.until_s,
+        newest_ns=reading.newest_ns,
         marker=batch.marker,
         time_ns=np.concatenate(reading.times),
-        visitor=reading.visitor.column(),
+        visitor=words["userId"],
         row=np.concatenate(reading.rows),
-        product=reading.product.column(),
-        category=reading.category.column(),
-        title=reading.title.column(),
-        device=reading.device.column(),
-        gender=reading.gender.column(),
+        product=words["productId"].renamed(_named),
+        category=words["category"].renamed(_named),
+        title=words["title"].renamed(_shown),
+        device=words["deviceType"].renamed(_device),
+        gender=words["gender"].renamed(_shown),
         age=np.concatenate(reading.ages),
         lines=reading.lines,
-        shown=reading.shown,
-        rejected=reading.rejected,
+        in_columns=np.array(reading.in_columns, np.int32),
+        rejected=reading.rejecting.all(reading.lines.positions, batch.set_aside),
         mask_ip=mask_ip,
     )
+
+
+def _named(word: str | None) -> str | None:
+    """Return a name; an empty one is none."""
+    return word or None
+
+
+def _shown(word: str | None) -> str | None:
+    return word[:SHOWN_CHARS] if word else None
+
+
+def _device(word: str | None) -> str | None:
+    """Return a device type; those known are known in any case."""
+    return _DEVICES.get(word.lower(), word) if word else None
 
 
 def _floats(numbers: list[int | float | None]) -> Ints:

@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from flows.columns import DEVICE_TYPES as TYPES
 from flows.columns import UNKNOWN
 from flows.split import ShardClicks
 from flows.table import Table
 
 WINDOW_S = 600
-TYPES = ("Desktop", "Tablet", "Mobile")
 OTHER = "Other"
 
 
@@ -33,18 +33,18 @@ class Devices:
         self._table.touch(item.slot)
         second = item.second
         device = item.columns["device"]
-        for code in device.used()[0].tolist():
-            rows, word = np.flatnonzero(device.codes == code), device.words[code]
-            if word in TYPES:
-                np.maximum.at(self._table[word], item.slot[rows], second[rows].astype(np.uint32))
-            else:
-                self._add_other(
-                    UNKNOWN if word is None else word, item.slot[rows].tolist(), second[rows].tolist()
-                )
+        used, place = device.used()
+        types = [device.words[code] for code in used.tolist()]
+        kind = np.array([TYPES.index(word) if word in TYPES else len(TYPES) for word in types])[place]
+        for number, name in enumerate(TYPES):
+            rows = np.flatnonzero(kind == number)
+            np.maximum.at(self._table[name], item.slot[rows], second[rows].astype(np.uint32))
+        rows = np.flatnonzero(kind == len(TYPES))
+        self._add_other(device.all_at(rows), item.slot[rows].tolist(), second[rows].tolist())
 
-    def _add_other(self, word: str, slots: list[int], seconds: list[int]) -> None:
-        for slot, second in zip(slots, seconds, strict=True):
-            key = (slot, word)
+    def _add_other(self, words: list[str | None], slots: list[int], seconds: list[int]) -> None:
+        for word, slot, second in zip(words, slots, seconds, strict=True):
+            key = (slot, UNKNOWN if word is None else word)
             self._other[key] = max(second, self._other.get(key, 0))
             self._changed.add(key)
 

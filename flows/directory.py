@@ -1,7 +1,8 @@
 """The directory: which visitors a shard holds, each with a small number, their slot.
 
-A visitor is known by 128 bits of hash of their id: two of a billion visitors are taken for one with a chance
-of 1 in 10^21. So a visitor costs 36 bytes here, and numpy looks up all of a batch at once.
+A visitor is known by 128 bits of a keyed hash of their id: two of a billion visitors are taken for one with
+a chance of 1 in 10^21, whoever chooses the ids. So a visitor costs 36 bytes here, and numpy looks up all of a
+batch at once.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Directory:
         """Fill in `slot` and `freed` of `item`."""
         visitor = item.columns["visitor"]
         used, place = visitor.used()
-        slot = self._slots(*visitor.hashes()[:, used])[place]
+        slot = self._slots(*visitor.hashes(item.header.key)[:, used])[place]
         np.maximum.at(self._table["newest_s"], slot, item.second.astype(np.uint32))
         self._table.touch(slot)
         item.slot = slot.astype(np.int32)

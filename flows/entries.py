@@ -17,10 +17,22 @@ from flows.columns import Ints
 StreamName = Literal["state_logs", "special_offers", "rejected"]
 
 # Numbers that tell an entry from the others of its stream and lane, and their order: the source position of
-# the record it comes from, then the entry's place among those of the record.
+# the record it comes from, then the entry's place among those of the record. Entries of clicks that waited
+# for their time have lanes of their own, and the second waited for before all that.
 Ordinal = tuple[int, ...]
-ORDINAL_DIGITS = 20, 6, 3
+# How many digits each number has as text, by how many there are.
+ORDINAL_DIGITS = {1: (20,), 2: (20, 6), 3: (20, 6, 3), 4: (12, 20, 6, 3)}
 PIECE = 500
+
+
+def lane_of(source: str, log: str) -> str:
+    """Return the lane of what comes from a partition: its name, and what its log is known by."""
+    return f"{source}#{log}"
+
+
+def source_of(lane: str) -> str:
+    """Return the partition that a lane is of."""
+    return lane.rpartition("#")[0]
 
 
 class Entry(NamedTuple):
@@ -104,4 +116,6 @@ def _encodable(column: Any) -> Any:
 
 def ordinal_text(ordinal: Ordinal) -> str:
     """Return an ordinal as text, which sorts as ordinals do."""
-    return "-".join(f"{number:0{digits}d}" for number, digits in zip(ordinal, ORDINAL_DIGITS, strict=False))
+    return "-".join(
+        f"{number:0{digits}d}" for number, digits in zip(ordinal, ORDINAL_DIGITS[len(ordinal)], strict=True)
+    )

@@ -15,7 +15,8 @@ from pathlib import Path
 from rocksdict import Rdict
 
 from flows.settings import Settings
-from flows.store import DamagedError, Header, damaged, header_of, parts_of, read, read_header
+from flows.state_trouble import DamagedError, unusable
+from flows.store import Header, header_of, parts_of, read, read_header
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +49,8 @@ def _shard(path: Path, number: int) -> Shard:
 
         if operators:
             header = read(path, ["default", *operators], look)
-    except DamagedError as error:
-        raise DamagedError(damaged(path, error)) from error
+    except (DamagedError, OSError) as error:
+        raise DamagedError(unusable(path, error)) from error
     return Shard(number, header, _disk_bytes(path), parts)
 
 
@@ -74,7 +75,7 @@ def describe(directory: Path, shards: list[Shard]) -> str:
     ]
     for shard in shards:
         positions = ", ".join(f"{name}@{at}" for name, at in sorted(shard.header.positions.items())) or "-"
-        second = _second(shard.header.newest_ns)
+        second = _second(shard.header.mark.newest_ns)
         lines.append(f"{shard.number:04d}{shard.disk_bytes:>22,}  {second:<19}  {positions}")
     parts: dict[str, list[int]] = defaultdict(list)
     for shard in shards:
@@ -86,8 +87,8 @@ def describe(directory: Path, shards: list[Shard]) -> str:
     return "\n".join(lines)
 
 
-def _second(newest_ns: int | None) -> str:
-    if newest_ns is None:
+def _second(newest_ns: int) -> str:
+    if not newest_ns:
         return "-"
     return datetime.fromtimestamp(newest_ns // 10**9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
 

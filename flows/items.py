@@ -2,26 +2,31 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.judging import AHEAD_S
+from flows.watermark import NOTHING, Mark
 
 
 @dataclass(frozen=True, slots=True)
 class Marker:
     """The beat of the board: the source puts one on a batch once per publishing interval.
 
-    `number` counts intervals of the wall clock and grows. `now_ms` is the wall clock (milliseconds since
-    1970 UTC) towards which windows drain while it is quiet; None for a finite source, which never drains.
-    `lag` is the number of clicks not read yet, None where the source does not know. `newest_ns` and
-    `logged_ms` are the event time of the newest click that any shard had applied when the flow started, and
-    when that was logged. No board is to be made of a beat that is not `whole`: records read before are still
-    to be read again, or the first ones to come.
+    `number` counts intervals of the flow's clock and grows. `now_ms` is that clock (milliseconds since 1970
+    UTC), which `as_of` is never beyond; None for a finite source. `lag` is the number of clicks not read yet,
+    None where the source does not know. `told` is what was known of the watermark when the flow started. No
+    board is to be made of a beat that is not `whole`: records read before are still to be read again, or the
+    first ones to come.
     """
 
     number: int
     now_ms: int | None = None
     lag: int | None = None
-    newest_ns: int = 0
-    logged_ms: int = 0
+    told: Mark = NOTHING
     whole: bool = True
 
 
@@ -30,9 +35,12 @@ class Batch:
     """Records of one source partition, at positions [start, end).
 
     `data` is either a block of whole newline-separated lines or a list of records; `positions` gives each
-    record of such a list its position (a block's lines have theirs by byte). `read_ms` is the wall clock
-    when it was read, `logged_ms` the wall clock when its newest record entered the log (None: finite).
-    `parts` is the number of partitions of the whole source.
+    record of such a list its position (a block's lines have theirs by byte). `read_ms` is the flow's clock
+    when it was first read. Clicks of the second `until_s` and later wait for their time: no board before has
+    an `as_of` beyond it (None: finite, nothing waits); none may be more than `ahead_s` ahead of the clock.
+    `parts` is the number of partitions of the whole source. Words are hashed with `key`, which is secret; the
+    log is known by `log`. `bounds` is where the lines of a block begin, and where another would (None: not
+    known yet). `set_aside` are records that the source itself rejects: (reason, position, how each begins).
     """
 
     source: str
@@ -41,10 +49,26 @@ class Batch:
     data: bytes | list[bytes]
     read_ms: int
     positions: list[int] | None = None
-    logged_ms: int | None = None
+    until_s: int | None = None
+    ahead_s: int = AHEAD_S
     marker: Marker | None = None
     parts: int = 1
-    too_large: list[tuple[int, bytes]] = field(default_factory=list)
+    key: int = 0
+    log: str = ""
+    bounds: npt.NDArray[np.int64] | None = None
+    set_aside: list[tuple[str, int, bytes]] = field(default_factory=list)
+
+    def cut(self, at: int) -> tuple[Batch, Batch]:
+        """Return the records before position `at`, where a record begins, and the others with the marker."""
+        index = at - self.start if self.positions is None else bisect_left(self.positions, at)
+        before, after = self.positions, self.positions
+        if self.positions is not None:
+            before, after = self.positions[:index], self.positions[index:]
+        first = replace(self, end=at, data=self.data[:index], positions=before, marker=None, bounds=None)
+        second = replace(self, start=at, data=self.data[index:], positions=after, bounds=None)
+        first.set_aside = [each for each in self.set_aside if each[1] < at]
+        second.set_aside = [each for each in self.set_aside if each[1] >= at]
+        return first, second
 
 
 @dataclass(frozen=True, slots=True)

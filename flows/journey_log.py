@@ -1,7 +1,8 @@
 """What journeys tell of themselves: the entries of `state_logs`, one a step and one an offer, and the offers.
 
 An entry's ordinal is made of the click it comes from: the position of its record, the number of the click in
-the record (column shape), and the entry's number among all that come from the click.
+the record (column shape), and the entry's number among all that come from the click. Clicks that waited for
+their time come out of the order of positions: their lane is another, by the second that they waited for.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from flows.columns import Ints, Words
-from flows.entries import Entries, pack
+from flows.entries import Entries, lane_of, pack
 from flows.journey_table import OFFER, Journey
 from flows.split import ShardClicks
 
@@ -40,13 +41,15 @@ def entries_of(rows: list[Row], item: ShardClicks, clicks: Ints) -> Iterator[Ent
     )
     made = [row for row, offer in enumerate(offers) if offer]
     ordinals = _ordinals(item, index, made)
-    time_ns, lane = item.time_ns[index], f"{item.header.source}/{item.shard}"
+    time_ns, lane = item.time_ns[index], f"{lane_of(item.header.source, item.header.log)}/{item.shard}"
+    if item.due_s:
+        lane, ordinals = f"{lane}/ahead", [np.full(len(index), item.due_s), *ordinals]
     log = {"time_ns": time_ns, "user": user, "product": product, "category": category}
     yield from pack("state_logs", lane, ordinals, log | {"state": states, "offer": offers})
     yield from pack(
         "special_offers",
         lane,
-        [column[made] + (0, 0, 1)[n] for n, column in enumerate(ordinals)],
+        [*(column[made] for column in ordinals[:-1]), ordinals[-1][made] + 1],
         {
             "time_ns": time_ns[made],
             "user": [user[row] for row in made],

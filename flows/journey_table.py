@@ -36,6 +36,8 @@ OFFER = "offer"
 ANY = "*"
 # As many as a column of integers has bits for.
 MOST_ROWS = 62
+# So long a visitor of whom nothing is heard is kept.
+MOST_LIMIT_S = 8 * 3600
 
 # Of a category: that of the journey's first click.
 SAME = "same"
@@ -156,8 +158,9 @@ JOURNEYS: tuple[Journey, ...] = (
 def check(journeys: Sequence[Journey]) -> Sequence[Journey]:
     """Return `journeys` if they make sense; raises SettingsError, one line that names the row, otherwise."""
     for journey in journeys:
-        if journey.limit_s <= 0:
-            _refuse(journey, ":", f"limit_s is {journey.limit_s}: set it to a number of seconds above 0")
+        if not 0 < journey.limit_s <= MOST_LIMIT_S:
+            remedy = f"set it to a number of seconds above 0, at most {MOST_LIMIT_S} (8 hours)"
+            _refuse(journey, ":", f"limit_s is {journey.limit_s}: {remedy}")
         if len(journey.steps) > MOST_ROWS:
             _refuse(journey, ":", f"has {len(journey.steps)} rows: {MOST_ROWS} are the most, so make it two")
         if not any(step.state == INIT for step in journey.steps):

@@ -23,20 +23,19 @@ from flows.split import ShardClicks, fits_column
 from flows.table import Table, grown
 from flows.visits import Visits
 
-FORGET_NS = SESSION_GAP_S * 10**9
-
 
 class Journeys:
     """Follows the visitors of a shard. Clicks without gender or age are ignored, and so are page refreshes.
 
-    A visitor without a click for more than 30 minutes can take no step any more and is forgotten: their next
-    click finds them in `init`, and is a refresh of nothing.
+    A visitor without a click for more than 30 minutes, or for the longest limit of a journey if that is more,
+    can take no step any more and is forgotten: their next click finds them in `init`, and refreshes nothing.
     """
 
     def __init__(self, receipts: Receipts | None = None, journeys: Sequence[Journey] = JOURNEYS) -> None:
         self._journeys = journeys
         self._machines = [Machine(journey, number) for number, journey in enumerate(journeys)]
         self._outbox = Outbox(receipts or Receipts())
+        self._forget_ns = max([SESSION_GAP_S, *(journey.limit_s for journey in journeys)]) * 10**9
         self._table = Table(last_ns=np.int64, product=np.uint64)
         self._busy: Ints = np.zeros(0, bool)
 
@@ -75,7 +74,7 @@ class Journeys:
         """Remember the last product of visitors on no journey."""
         slot = item.slot[rows]
         product = item.columns["product"]
-        self._table["product"][slot] = product.hashes()[0, product.codes[rows]]
+        self._table["product"][slot] = product.hashes(item.header.key)[0, product.codes[rows]]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
     def _follow(self, item: ShardClicks, rows: Ints, fits: list[Ints], may_begin: Ints) -> None:
@@ -111,9 +110,9 @@ class Journeys:
         """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
         last_ns, product = self._table["last_ns"], self._table["product"]
         time_ns, viewed = item.time_ns[rows], item.columns["product"]
-        hashes = viewed.hashes()[0, viewed.codes[rows]]
+        hashes = viewed.hashes(item.header.key)[0, viewed.codes[rows]]
         newest_ns = visits.newest(time_ns, last_ns[visits.slots])
-        gone = time_ns - visits.before(newest_ns, last_ns[visits.slots]) > FORGET_NS
+        gone = time_ns - visits.before(newest_ns, last_ns[visits.slots]) > self._forget_ns
         refresh = (visits.before(hashes, product[visits.slots]) == hashes) & (hashes != 0) & ~gone
         last_ns[visits.slots], product[visits.slots] = visits.last(newest_ns), visits.last(hashes)
         return refresh, gone
@@ -130,7 +129,7 @@ class Journeys:
         """Return what changed, or all."""
         part = self._table.everything("last_ns") if everything else self._table.changes()
         part["on"] = [machine.changes(everything=everything) for machine in self._machines]
-        part["outbox"] = self._outbox.pending()
+        part["outbox"] = self._outbox.changes(everything=everything)
         return part
 
     def load(self, part: dict[str, Any]) -> None:

@@ -8,33 +8,31 @@ partition was ahead of others for a whole epoch; what counts is what the shards 
 from __future__ import annotations
 
 import functools
-import re
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE
 
-from flows.admission import BUCKETS
-from flows.cluster import Cluster, Opening
+from flows import metrics
+from flows.clock import FlowClock
+from flows.cluster import Cluster
 from flows.failing import fail
 from flows.items import Batch
 from flows.kafka_errors import variable
 from flows.kafka_reader import Reader
-from flows.metronome import Metronome, now_ms
+from flows.kafka_start import first_offset
+from flows.metronome import Metronome
+from flows.opening import Opening
+from flows.opening_partition import OpeningPartition
+from flows.portions import portion_of_records
 from flows.settings import Settings
-from flows.sources import OpeningPartition, say_start
-from flows.split import BUCKET_S
+from flows.sources import say_start
 from flows.state import State
 
-# The oldest window begins at most this long before the newest click.
-REACH_MS = BUCKETS * BUCKET_S * 1000
 PATIENCE_MS = 5_000
 
-_IDLE = timedelta(milliseconds=10)
 _DEFAULTS = {
     "group.id": "clicks",
     "client.id": "clicks",
@@ -46,8 +44,6 @@ _DEFAULTS = {
     "fetch.queue.backoff.ms": "20",
 }
 _FIXED = {"enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error"}
-# What Kubernetes puts into the environment of every pod beside a service named `kafka` or `kafka-...`.
-_SERVICE_LINK = re.compile(r"(.+\.)?(service\.(host|port)|port)(\..+)?")
 
 
 class KafkaSource(FixedPartitionedSource[Batch, int | None]):
@@ -56,6 +52,7 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
     def __init__(self, settings: Settings, cluster: Cluster, state: State) -> None:
         brokers, _, self._topic = settings.source.removeprefix("kafka:").rpartition("/")
         self._cluster, self._state, self._every_ms = cluster, state, settings.publish_every_ms
+        self._begin_ms = settings.begin_ms
         self._config = consumer_config(brokers, settings)
         self._lock = threading.Lock()
 
@@ -72,7 +69,7 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
         """Start reading a partition once it is known what the shards have applied."""
         open_part = functools.partial(self.open_part, for_part, resume_state)
-        return OpeningPartition(self._cluster, open_part, resume_state)
+        return OpeningPartition(self._cluster, self._state, open_part, resume_state)
 
     def open_part(self, name: str, resume: int | None, opening: Opening) -> KafkaPartition:
         """Open a partition.
@@ -86,14 +83,16 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
             stored = self._reader.committed(number) if resume is None else resume
             stands = [applied, stored]
             if applied is None and (resume is None or opening.missing):
-                stands.append(self._reader.offset_at(number, now_ms() - REACH_MS))
+                now_ms = self._cluster.clock.now_ms()
+                stands.append(first_offset(self._reader, number, self._begin_ms, now_ms))
             known = [position for position in stands if position is not None]
             start, reach = min(known), max(*known, opening.reach(name))
             if stored is None:
                 self._reader.commit(number, start, wait=True)
             self._reader.open(number, start)
         say_start(name, start)
-        return KafkaPartition(self._reader, number, start, reach, Metronome(self._every_ms))
+        metronome = Metronome(self._every_ms)
+        return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, metronome)
 
 
 def consumer_config(brokers: str, settings: Settings) -> dict[str, str]:
@@ -108,7 +107,7 @@ def client_config(
 
     Ends the flow with one line if a KAFKA_ variable contradicts what is `fixed`.
     """
-    given = {name: value for name, value in settings.kafka.items() if not _SERVICE_LINK.fullmatch(name)}
+    given = dict(settings.kafka)
     for name, value in fixed.items():
         if given.get(name, value).lower() != value:
             fail(f"{variable(name)} is {given[name]!r}: unset it, the flow needs {value!r}")
@@ -120,28 +119,34 @@ def client_config(
 class KafkaPartition(StatefulSourcePartition[Batch, int]):
     """One partition's batches; `reach` is the furthest offset known to have been read once."""
 
-    def __init__(self, reader: Reader, number: int, start: int, reach: int, metronome: Metronome) -> None:
+    def __init__(
+        self, reader: Reader, number: int, start: int, reach: int, clock: FlowClock, metronome: Metronome
+    ) -> None:
         self._reader, self._number, self._position, self._reach = reader, number, start, reach
-        self._metronome = metronome
-        self._patient_until_ms = now_ms() + PATIENCE_MS
-        self._more = True
+        self._clock, self._metronome = clock, metronome
+        self._patient_until_ms = clock.now_ms() + PATIENCE_MS
+        self._left: list[Any] = []
+        self._end = start
         self._saved: int | None = None
         self._committed: int | None = None
 
     def next_batch(self) -> Iterable[Batch]:
         """Return a whole batch, or what there is when a marker is due."""
-        at_ms = now_ms()
+        at_ms = self._clock.now_ms()
         due = at_ms >= self._metronome.next_ms()
-        messages, end, self._more = self._reader.take(self._number, everything=due)
-        if not messages and not due:
+        if not self._left:
+            self._left, self._end = self._reader.take(self._number, everything=due)
+        if not self._left and not due:
             return []
-        batch = self._batch(messages, end, at_ms)
+        batch = self._batch(at_ms)
+        messages, end = batch.end > batch.start, batch.end
         if due:
             if not messages:
                 self._reader.check_end(self._number, max(self._reach, end))
             lag = self._reader.lag(self._number, end)
             marker = self._metronome.marker(at_ms, finite=False, lag=lag)
-            batch.marker = marker and replace(marker, whole=bool(messages) or self._may_be_empty(end, at_ms))
+            batch.marker = marker and replace(marker, whole=messages or self._may_be_empty(end, at_ms))
+        batch.until_s = self._metronome.until_s(batch.marker)
         if messages:
             self._patient_until_ms = 0
         return [batch]
@@ -150,7 +155,20 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
         """Return False while the first records are still to come: no board is to say that there are none."""
         return at_ms >= self._patient_until_ms or self._reader.lag(self._number, end) == 0
 
-    def _batch(self, messages: list[Any], end: int, at_ms: int) -> Batch:
+    def _batch(self, at_ms: int) -> Batch:
+        """Return a batch of what was taken from the reader, or of a part of it."""
+        values = [message.value() for message in self._left]
+        # A tombstone has no value.
+        tombstones = None in values
+        size = portion_of_records([value or b"" for value in values] if tombstones else values)
+        messages, self._left, records = self._left[:size], self._left[size:], values[:size]
+        if tombstones:
+            metrics.TOMBSTONES.inc(records.count(None))
+            messages = [
+                message for message, value in zip(messages, records, strict=True) if value is not None
+            ]
+            records = [value for value in records if value is not None]
+        end = self._left[0].offset() if self._left else self._end
         start, self._position = self._position, end
         without_gap = not messages or (
             messages[0].offset() == start and messages[-1].offset() == start + len(messages) - 1
@@ -159,17 +177,11 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
             self._reader.name(self._number),
             start,
             end,
-            # A tombstone has no value.
-            [message.value() or b"" for message in messages],
+            records,
             at_ms,
             positions=None if without_gap else [message.offset() for message in messages],
-            logged_ms=logged_ms(messages[-1], at_ms) if messages else None,
             parts=len(self._reader.partitions),
         )
-
-    def next_awake(self) -> datetime | None:
-        """Wait a little, unless more records are likely to be there."""
-        return None if self._more else datetime.now(timezone.utc) + _IDLE
 
     def close(self) -> None:
         """Let go of the partition."""
@@ -185,9 +197,3 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
             self._committed = self._saved
         self._saved = self._position
         return self._position
-
-
-def logged_ms(message: Any, read_ms: int) -> int:
-    """Return when a record entered the log, as far as that can be believed; else when it was read."""
-    kind, at_ms = message.timestamp()
-    return int(at_ms) if kind != TIMESTAMP_NOT_AVAILABLE and 0 < at_ms <= read_ms else read_ms

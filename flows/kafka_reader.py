@@ -25,7 +25,7 @@ from flows.stopping import stop_requested
 # A batch is split into all shards: of a quarter as many records each would cost a third more. Where no more
 # are there yet, that quarter is better now than the whole when the board is due.
 BATCH_RECORDS, LIVE_RECORDS = 40_000, 10_000
-BUFFER_BYTES = 1 << 26
+BUFFER_BYTES = 1 << 25
 
 _ANSWER_S, _AGAIN_S = 1.5, 0.2
 _PROBE_S, _PROBE_EVERY_S = 0.5, 1.0
@@ -122,6 +122,10 @@ class Reader:
         [found] = self._ask(lambda: checked(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S)))
         return int(found.offset) if found.offset >= 0 else self._ask(lambda: self._ends(number))[1]
 
+    def span(self, number: int) -> tuple[int, int]:
+        """Return (the offset of the first record that the log still has, the offset after the last)."""
+        return self._ask(lambda: self._ends(number))
+
     def commit(self, number: int, offset: int, *, wait: bool = False) -> None:
         """Commit a partition's offset to the group."""
         offsets = [self._part(number, offset)]
@@ -141,8 +145,8 @@ class Reader:
             self._buffers[number] = _Buffer(position)
             self._read_from(number, position, low)
 
-    def take(self, number: int, *, everything: bool) -> tuple[list[Any], int, bool]:
-        """Return a partition's next records, the offset after them, and whether more are likely to be there.
+    def take(self, number: int, *, everything: bool) -> tuple[list[Any], int]:
+        """Return a partition's next records, and the offset after them.
 
         With `everything` as many as there are; else none until they make a batch or the buffers are full.
         """
@@ -151,16 +155,16 @@ class Reader:
             more = len(buffer.messages) < BATCH_RECORDS and self._poll() >= _BUSY_RECORDS
             enough = len(buffer.messages) >= (BATCH_RECORDS if more else LIVE_RECORDS)
             if not (everything or enough or self._bytes >= BUFFER_BYTES):
-                return [], buffer.end, more
+                return [], buffer.end
             messages, buffer.messages = buffer.messages, []
             self._bytes -= buffer.bytes
             buffer.bytes = 0
-            return messages, buffer.end, more or bool(messages)
+            return messages, buffer.end
 
     def lag(self, number: int, position: int) -> int | None:
-        """Return how many offsets are ahead of `position`, None if that is not known."""
+        """Return how many offsets are known to be ahead of `position`, None while the broker is in doubt."""
         high = self._known_end(number)
-        return None if self._doubtful or high is None or high < position else high - position
+        return None if self._doubtful or high is None else max(0, high - position)
 
     def check_end(self, number: int, reach: int) -> None:
         """End the flow with one line if the log ends before `reach`, although that has been read."""
@@ -187,7 +191,9 @@ class Reader:
         messages: list[Any] = self._consumer.consume(BATCH_RECORDS, 0)
         self._next_poll_s = 0.0 if messages else at_s + _POLL_EVERY_S
         for message in messages:
-            buffer = self._buffers[message.partition()]
+            buffer = self._buffers.get(message.partition())
+            if buffer is None:  # of a partition closed since it was asked for
+                continue
             if message.error() is not None:
                 self._event(message, buffer)
                 continue

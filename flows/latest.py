@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime, timezone
 from typing import Any
 
 from flows.newest import KEPT_NEWEST, KEPT_VISITORS, Newest
+from flows.shown import FIELDS, fields_in, shown
 from flows.split import ShardClicks
 
 WINDOW_S = 3600
-FIELDS = [
-    *("timestamp", "original_timestamp", "userId", "ip", "userAgent", "productId", "category", "title"),
-    *("gender", "country", "deviceType", "age", "birthdate"),
-]
 
 
 class Raw:
@@ -54,21 +50,9 @@ class Latest(Raw):
 
 
 def fields_of(click: Newest) -> dict[str, Any]:
-    """Return all fields of a click, missing ones None; what cannot be read is missing."""
-    try:
-        fields = _json.decode(click.record.decode())
-    except (ValueError, RecursionError):
-        fields = {"userId": click.visitor}
-    return {name: fields.get(name) for name in FIELDS} | {"timestamp": click.time_ns}
-
-
-def _number(digits: str) -> float:
-    """Return an integer; one beyond 64 bits, which pandas cannot write, as a float (infinity: null)."""
-    number = int(digits[:400])
-    return number if -(1 << 63) <= number < 1 << 63 else float(digits)
-
-
-_json = json.JSONDecoder(parse_int=_number)
+    """Return all fields of a click, missing ones None; of what cannot be read only the visitor is known."""
+    fields = fields_in(click.record) or shown({"userId": click.visitor})
+    return fields | {"timestamp": click.time_ns, "userId": click.visitor}
 
 
 def raw_rows(clicks: list[Newest]) -> dict[str, Any]:

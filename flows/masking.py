@@ -1,44 +1,64 @@
-"""Masking of visitors' addresses: IPv4 to /24, IPv6 to /48."""
+"""Masking of visitors' addresses: IPv4 to /24, IPv6 to /48.
+
+An IPv6 address that has an IPv4 one in it is masked by that: IPv4-mapped (`::ffff:203.0.113.7`) to its /24,
+6to4 (`2002:cb00:7107::1`, the same address in hexadecimal) likewise. All here takes time in proportion to the
+length of what it looks at.
+"""
 
 from __future__ import annotations
 
-import ipaddress
 import re
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-import msgspec
-
-_IP_V4 = re.compile(rb"(\d{1,3}(?:\.\d{1,3}){2})\.\d+")
-# Any run of what IPv6 is written with that has two colons, an IPv4 address at its end included.
-_IP_V6 = re.compile(rb"[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*")
+# A run of what addresses are written with: no two runs touch, so none is looked at twice.
+_RUN = re.compile(rb"[0-9A-Fa-f:.]+")
+_V4 = re.compile(rb"(\d{1,3}\.\d{1,3}\.\d{1,3})\.\d+")
 _NUMBER = re.compile(rb'("ip"\s*:\s*)-?\d+')
-
-
-def mask_record(record: bytes) -> bytes:
-    """Mask the `ip` of a click's record; whatever is no address there becomes null."""
-    try:
-        fields = msgspec.json.decode(record)
-        fields["ip"] = _mask_ip(fields.get("ip"))
-        return msgspec.json.encode(fields)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return mask(record)
 
 
 def mask(text: bytes) -> bytes:
     """Mask all that looks like an address in any text, even where it may be something else."""
-
-    def masked(match: re.Match[bytes]) -> bytes:
-        # The three groups to keep end where "::" stands for groups of zeros.
-        return b":".join(match[0].partition(b"::")[0].split(b":")[:3]) + b"::"
-
     # UTF-16 and -32 hide an address between NULs.
     text = _NUMBER.sub(rb"\1null", text.replace(b"\0", b""))
-    return _IP_V4.sub(rb"\1.0", _IP_V6.sub(masked, text))
+    return _RUN.sub(_masked_run, text)
 
 
-def _mask_ip(ip: object) -> str | None:
+def _masked_run(match: re.Match[bytes]) -> bytes:
+    run = match[0]
+    if run.count(b":") < 2:
+        return _V4.sub(rb"\1.0", run)
+    # The three groups to keep end where "::" stands for groups of zeros.
+    return b":".join(run.partition(b"::")[0].split(b":")[:3]) + b"::"
+
+
+def mask_ip(ip: object) -> str | None:
+    """Return an address masked; None if it is none.
+
+    Of a list, as X-Forwarded-For has one, the first address; a port goes.
+    """
+    address = _address(ip.partition(",")[0].strip()[:64]) if isinstance(ip, str) else None
+    if address is None:
+        return None
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is not None:
+            return f"::ffff:{_network(address.ipv4_mapped, 24)}"
+        if address.sixtofour is not None:
+            return _network(address, 16 + 24)
+        return _network(address, 48)
+    return _network(address, 24)
+
+
+def _network(address: IPv4Address | IPv6Address, bits: int) -> str:
+    return str(ip_network((address, bits), strict=False).network_address)
+
+
+def _address(text: str) -> IPv4Address | IPv6Address | None:
+    """Read an address: alone, or with a port as in `203.0.113.7:443` and `[2001:db8::1]:443`."""
+    if text.startswith("["):
+        text = text[1:].partition("]")[0]
+    elif text.count(":") == 1:
+        text = text.partition(":")[0]
     try:
-        address = ipaddress.ip_address(ip if isinstance(ip, str) else "")
+        return ip_address(text)
     except ValueError:
         return None
-    kept = 24 if address.version == 4 else 48
-    return str(ipaddress.ip_network(f"{address}/{kept}", strict=False).network_address)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol
 from weakref import ref
@@ -19,7 +19,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from flows import __version__
+from flows.clock import ticks_ms
+from flows.pulse import PULSE, Pulse
 
+# A worker that was not called for so long hangs; the longest that one does anything at once is far less.
+SILENT_AFTER_S = 60.0
 BEHIND_AFTER_MS = 60_000
 
 log = logging.getLogger("clicks.board")
@@ -29,6 +33,7 @@ _BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
 ACCEPTED = Counter("clicks_accepted", "Clicks taken into the metrics by this process")
 LATE = Counter("clicks_late", "Clicks that no window covers any more, met by this process")
 REJECTED = Counter("clicks_rejected", "Records that are no click, met by this process", ["reason"])
+TOMBSTONES = Counter("clicks_tombstones", "Kafka records without a value, passed over by this process")
 SNAPSHOT_SECONDS = Histogram(
     "clicks_snapshot_seconds", "Time to write a shard's changes of an epoch to disk", buckets=_BUCKETS_S
 )
@@ -38,6 +43,8 @@ REDIS_WRITE_SECONDS = Histogram(
     "clicks_redis_write_seconds", "Time to write a board to Redis", buckets=_BUCKETS_S
 )
 REDIS_FAILURES = Counter("clicks_redis_failures", "Attempts to write to Redis that failed")
+CLOCK_STEPS = Counter("clicks_clock_steps", "How often this host's wall clock was set since the start")
+CLOCK_DIFFERENCE = Gauge("clicks_clock_difference_seconds", "This host's wall clock less the flow's clock")
 Gauge("clicks_build_info", "The version that runs; always 1", ["version"]).labels(__version__).set(1)
 
 # Of a board's summary: key, name, meaning, how many of the key's units make one of the name's.
@@ -52,7 +59,8 @@ _GAUGES = [
     ("publish_every_ms", "clicks_board_interval_seconds", "How often a board is due", 1000),
     ("clicks_total", "clicks_board_accepted_clicks", "Clicks since the state began", 1),
     ("late_total", "clicks_board_late_clicks", "Late clicks since the state began", 1),
-    ("entries_dropped_total", "clicks_board_dropped_entries", "Stream entries given up without Redis", 1),
+    ("entries_dropped_total", "clicks_board_dropped_entries", "Stream entries given up", 1),
+    ("ahead", "clicks_board_ahead_clicks", "Clicks that wait for their time", 1),
     ("lag", "clicks_source_lag_records", "Records not read yet, where the source knows", 1),
 ]
 
@@ -68,12 +76,12 @@ def watch_state(state: _Held) -> None:
     STATE_BYTES.set_function(lambda: found.held_bytes if (found := held()) else 0)
 
 
-def count(accepted: int, late: int, rejected: Iterable[str]) -> None:
-    """Count clicks, and the reasons of rejected records."""
+def count(accepted: int, late: int, rejected: Mapping[str, int]) -> None:
+    """Count clicks, and rejected records by reason."""
     ACCEPTED.inc(accepted)
     LATE.inc(late)
-    for reason in rejected:
-        REJECTED.labels(reason).inc()
+    for reason, number in rejected.items():
+        REJECTED.labels(reason).inc(number)
 
 
 @contextmanager
@@ -101,7 +109,7 @@ class NewestBoard(Collector):
         self._behind = behind
         fields = {name: summary.get(name) for name in ("as_of", "clicks_total", "lag")}
         if summary.get("ended"):
-            log.info("the whole log is read: %s clicks", f"{summary['clicks_total']:,}", extra=fields)
+            log.info("the whole log is read: %s", _totals(summary), extra=fields)
         elif was_behind and not behind:
             log.info("caught up: the board is as of %.1f s ago", behind_ms / 1000, extra=fields)
         elif behind and not was_behind:
@@ -115,6 +123,10 @@ class NewestBoard(Collector):
         for key, name, text, units in _GAUGES:
             if summary.get(key) is not None:
                 yield GaugeMetricFamily(name, text, summary[key] / units)
+        slow = int(bool(summary.get("clock_slow")))
+        yield GaugeMetricFamily(
+            "clicks_clock_slow", "Most clicks are ahead of the flow's clock: it is slow", slow
+        )
         rejected = GaugeMetricFamily(
             "clicks_board_rejected_records", "Rejected records since the state began", labels=["reason"]
         )
@@ -123,5 +135,46 @@ class NewestBoard(Collector):
         yield rejected
 
 
+def _totals(summary: dict[str, Any]) -> str:
+    """Return `1,234 clicks, 2 late, 5 records rejected (4 not_json, 1 no_user)`."""
+    told = [_number(summary["clicks_total"], "click")]
+    if summary["late_total"]:
+        told.append(f"{summary['late_total']:,} late")
+    if summary["rejected_total"]:
+        reasons = sorted(summary["rejected"].items(), key=lambda item: -item[1])
+        named = ", ".join(f"{number:,} {reason}" for reason, number in reasons)
+        told.append(f"{_number(summary['rejected_total'], 'record')} rejected ({named})")
+    return ", ".join(told)
+
+
+def _number(number: int, of: str) -> str:
+    return f"{number:,} {of}{'' if number == 1 else 's'}"
+
+
+class SilentError(Exception):
+    """Workers hang: whoever asks for metrics is not to be told that all is well."""
+
+
+class Workers(Collector):
+    """How long the workers of this process have not been called; raises SilentError after SILENT_AFTER_S.
+
+    Bytewax's web server then gives no answer, and so the probe that asks it fails.
+    """
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+
+    def collect(self) -> Iterable[GaugeMetricFamily]:
+        """Yield the gauge."""
+        silent_s = self._pulse.silent_s(ticks_ms() / 1000)
+        if silent_s > SILENT_AFTER_S:
+            message = f"a worker was not called for {silent_s:.0f} s: restart the flow"
+            raise SilentError(message)
+        yield GaugeMetricFamily(
+            "clicks_workers_silent_seconds", "How long a worker of this process was not called", silent_s
+        )
+
+
 BOARD = NewestBoard()
 REGISTRY.register(BOARD)
+REGISTRY.register(Workers(PULSE))

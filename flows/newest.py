@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from flows.column_shape import plain_rows
 from flows.columns import Clicks, Ints
-from flows.masking import mask_record
+from flows.shown import fields_in, record_of, shown
 
 KEPT_NEWEST = 100
 KEPT_VISITORS = 10
+# A record of no more is kept as it came.
+_SMALL_BYTES = 2048
 
 
 class Newest(NamedTuple):
@@ -25,7 +29,11 @@ class Newest(NamedTuple):
 
 def newest_clicks(clicks: Clicks) -> list[Newest]:
     """Return the 100 newest clicks, and the newest click of each of the 10 latest visitors."""
-    return [_newest(clicks, i) for i in sorted(_newest_index(clicks))]
+    index = sorted(_newest_index(clicks))
+    by_record: dict[int, list[int]] = {}
+    for i, row in zip(index, clicks.row[index].tolist(), strict=True):
+        by_record.setdefault(row, []).append(i)
+    return [newest for row, of_record in by_record.items() for newest in _newest(clicks, row, of_record)]
 
 
 def _newest_index(clicks: Clicks) -> set[int]:
@@ -51,11 +59,19 @@ def _newest_first(time_ns: Ints, wanted: int) -> list[int]:
     return order
 
 
-def _newest(clicks: Clicks, i: int) -> Newest:
-    row = int(clicks.row[i])
-    record = clicks.shown.get(i) or clicks.lines.record(row)
-    if clicks.mask_ip:
-        record = mask_record(record)
+def _newest(clicks: Clicks, row: int, index: list[int]) -> Iterator[Newest]:
+    """Yield clicks that come from one record, `row`."""
     # Clicks of one column-shaped record share its position: their place in it tells them apart.
-    sub = i - int(np.searchsorted(clicks.row, row)) if i in clicks.shown else 0
-    return Newest(int(clicks.time_ns[i]), clicks.lines.position(row), sub, clicks.visitor.at(i), record)
+    subs = [i - int(np.searchsorted(clicks.row, row)) for i in index]
+    position, record = clicks.lines.position(row), clicks.lines.record(row)
+    if row in clicks.in_columns:
+        rows = plain_rows(record, clicks.newest_ns, subs)
+        times = clicks.time_ns[index].tolist()
+        shown_rows = [shown(fields | {"timestamp": time}) for fields, time in zip(rows, times, strict=True)]
+        records = [record_of(fields, mask=clicks.mask_ip) for fields in shown_rows]
+    elif clicks.mask_ip or len(record) > _SMALL_BYTES:
+        records = [record_of(fields_in(record), mask=clicks.mask_ip)]
+    else:
+        records = [record]
+    for i, sub, each in zip(index, subs, records, strict=True):
+        yield Newest(int(clicks.time_ns[i]), position, sub, clicks.visitor.at(i), each)

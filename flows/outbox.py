@@ -1,12 +1,14 @@
 """Stream entries on their way out: kept with the state until every sink that takes them has them written.
 
 An entry that is sent again has the same ordinal, made from its source position, and then changes nothing.
+What is kept is bounded by the sinks: what one of them gives up, for want of room, counts as written by it.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flows.entries import Entries, Ordinal, StreamName
@@ -15,27 +17,25 @@ _PRUNE_AT = 10_000
 
 # Tells of a stream and a lane that the entry of an ordinal is written, and all before it in its lane.
 Note = Callable[[StreamName, str, Ordinal], None]
+Lane = tuple[StreamName, str]
 
 
 class Receipts:
     """The ordinal last written of each stream and lane, by sink; sinks note it in threads of their own."""
 
     def __init__(self) -> None:
-        self._sinks: defaultdict[StreamName, list[dict[tuple[str, str], Ordinal]]] = defaultdict(list)
-        self._keeps: defaultdict[StreamName, list[int]] = defaultdict(list)
+        self._sinks: defaultdict[StreamName, list[dict[Lane, Ordinal]]] = defaultdict(list)
+        self._dropped = 0
+        self._lock = threading.Lock()
 
-    def sink(self, keeps: Mapping[StreamName, int]) -> Note:
-        """Add a sink of the streams in `keeps`, which tells how many of the newest it has use for (0: all).
-
-        Returns what the sink is to call as it writes entries.
-        """
-        noted: dict[tuple[str, str], Ordinal] = {}
-        for stream, most in keeps.items():
+    def sink(self, streams: Iterable[StreamName]) -> Note:
+        """Add a sink of some streams; returns what it is to call as it writes entries, or gives them up."""
+        noted: dict[Lane, Ordinal] = {}
+        for stream in streams:
             self._sinks[stream].append(noted)
-            self._keeps[stream].append(most)
 
         def note(stream: StreamName, lane: str, ordinal: Ordinal) -> None:
-            noted[stream, lane] = ordinal
+            noted[stream, lane] = max(noted.get((stream, lane), ()), ordinal)
 
         return note
 
@@ -45,10 +45,16 @@ class Receipts:
         place = entries.stream, entries.lane
         return bool(sinks) and all(entries.last <= noted.get(place, ()) for noted in sinks)
 
-    def most(self, stream: StreamName) -> int:
-        """Return how many of the newest entries of a stream any sink has use for; 0: all."""
-        keeps = self._keeps[stream]
-        return 0 if 0 in keeps else max(keeps, default=0)
+    def drop(self, number: int) -> None:
+        """Count entries that a sink has given up."""
+        with self._lock:
+            self._dropped += number
+
+    def take_dropped(self) -> int:
+        """Return how many entries were given up since the last call."""
+        with self._lock:
+            dropped, self._dropped = self._dropped, 0
+        return dropped
 
 
 class Outbox:
@@ -58,6 +64,9 @@ class Outbox:
         self._receipts = receipts
         self._unsent: list[Entries] = []
         self._unwritten: list[Entries] = []
+        # How many of the unwritten the state has; what is written since, of those that it has.
+        self._saved = 0
+        self._done: dict[Lane, Ordinal] = {}
         self._put, self._prune_at = 0, _PRUNE_AT
 
     def put(self, pieces: Iterable[Entries]) -> None:
@@ -74,25 +83,33 @@ class Outbox:
         unsent, self._unsent = self._unsent, []
         return unsent
 
-    def pending(self) -> list[Any]:
-        """Return the entries not written yet, for `load`; of a stream about as many as sinks have use for."""
+    def changes(self, *, everything: bool) -> dict[str, Any]:
+        """Return what was put in since the last call and is not written, and what of the rest is; or all."""
         self._prune()
-        return list(self._unwritten)
+        new = self._unwritten if everything else self._unwritten[self._saved :]
+        done = [] if everything else [[*lane, ordinal] for lane, ordinal in self._done.items()]
+        self._saved, self._done = len(self._unwritten), {}
+        return {"put": list(new), "done": done}
 
-    def load(self, pending: list[Any]) -> None:
-        """Take back what `pending` gave, to be sent again."""
-        self._unwritten = [
-            Entries(stream, lane, count, tuple(last), packed) for stream, lane, count, last, packed in pending
+    def load(self, part: dict[str, Any]) -> None:
+        """Take back what `changes` gave, to be sent again."""
+        done = {(stream, lane): tuple(ordinal) for stream, lane, ordinal in part["done"]}
+        put = [
+            Entries(stream, lane, count, tuple(last), packed)
+            for stream, lane, count, last, packed in part["put"]
         ]
+        kept = [each for each in self._unwritten if each.last > done.get((each.stream, each.lane), ())]
+        self._unwritten = kept + put
+        self._saved = len(self._unwritten)
         self._unsent = list(self._unwritten)
 
     def _prune(self) -> None:
-        newest_first: list[Entries] = []
-        numbers: Counter[StreamName] = Counter()
-        for entries in reversed(self._unwritten):
-            most = self._receipts.most(entries.stream)
-            if not self._receipts.written(entries) and not 0 < most <= numbers[entries.stream]:
-                numbers[entries.stream] += entries.size
-                newest_first.append(entries)
-        self._unwritten = newest_first[::-1]
-        self._put, self._prune_at = 0, max(_PRUNE_AT, sum(numbers.values()))
+        saved, kept = 0, []
+        for number, entries in enumerate(self._unwritten):
+            if not self._receipts.written(entries):
+                saved += number < self._saved
+                kept.append(entries)
+            elif number < self._saved:
+                self._done[entries.stream, entries.lane] = entries.last
+        self._unwritten, self._saved = kept, saved
+        self._put, self._prune_at = 0, max(_PRUNE_AT, sum(entries.size for entries in kept))

@@ -8,17 +8,22 @@ from typing import Any
 
 import msgspec
 
-from flows.entries import ORDINAL_DIGITS, Entries, ordinal_text
+from flows.entries import ORDINAL_DIGITS, Entries, ordinal_text, source_of
 
-# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN (0: none), then for each piece the field in the
+# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN, then for each piece the field in the
 # hash, the last ordinal and the entries as MessagePack, or nothing if they are not to be added. Ordinals are
 # kept as text (`ordinal_text`) and compared by bytes, because Lua's own comparison depends on a locale.
+_DIGITS = ", ".join(
+    f"[{size}] = {{{', '.join(map(str, digits))}}}" for size, digits in ORDINAL_DIGITS.items()
+)
 ADD_ENTRIES = (
-    f"local digits = {{{str(ORDINAL_DIGITS)[1:-1]}}}"
+    f"local digits = {{{_DIGITS}}}"
     + """
 local function text(ordinal)
   local parts = {}
-  for i, number in ipairs(ordinal) do parts[i] = string.format('%0' .. digits[i] .. 'd', number) end
+  for i, number in ipairs(ordinal) do
+    parts[i] = string.format('%0' .. digits[#ordinal][i] .. 'd', number)
+  end
   return table.concat(parts, '-')
 end
 local function above(a, b)
@@ -28,8 +33,12 @@ local function above(a, b)
   end
   return #a > #b
 end
-local add = {'XADD', KEYS[2], 'MAXLEN', '~', ARGV[1], '*'}
-if ARGV[1] == '0' then add = {'XADD', KEYS[2], '*'} end
+local trim = '~'
+for piece = 2, #ARGV, 3 do
+  -- Of entries that are older than those left out none is to stay.
+  if ARGV[piece + 2] == '' then trim = '=' end
+end
+local add = {'XADD', KEYS[2], 'MAXLEN', trim, ARGV[1], '*'}
 local command = #add
 for piece = 2, #ARGV, 3 do
   local last = redis.call('HGET', KEYS[1], ARGV[piece])
@@ -52,7 +61,7 @@ end
 
 
 def arguments(pieces: list[Entries], maxlen: int, begun: Container[str]) -> list[int | str | bytes]:
-    """Return what ADD_ENTRIES is given of entries for a stream that keeps about `maxlen` of them; 0: all.
+    """Return what ADD_ENTRIES is given of entries for a stream that keeps about `maxlen` of them.
 
     The older ones of more than that are not added: the newer ones would push them out at once, before anyone
     could see them. Of the newer ones only those count that are new for certain, as the lanes in `begun` are:
@@ -61,7 +70,7 @@ def arguments(pieces: list[Entries], maxlen: int, begun: Container[str]) -> list
     found: list[int | str | bytes] = []
     newer = 0
     for piece in reversed(pieces):
-        shown = b"" if 0 < maxlen <= newer else _shown(piece)
+        shown = b"" if maxlen <= newer else _shown(piece)
         found = [f"{piece.stream}|{piece.lane}", ordinal_text(piece.last), shown, *found]
         newer += piece.size if piece.lane in begun else 0
     return [maxlen, *found]
@@ -73,7 +82,7 @@ def _shown(entries: Entries) -> bytes:
     if entries.stream == "rejected":
         fields = {
             "reason": columns["reason"],
-            "position": [f"{entries.lane}@{position}" for position, *_ in ordinals],
+            "position": [f"{source_of(entries.lane)}@{position}" for position, *_ in ordinals],
             # Redis's own MessagePack knows no bytes.
             "record": [record.decode(errors="replace") for record in columns["record"]],
         }

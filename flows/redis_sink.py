@@ -9,52 +9,68 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Lock, Thread
-from urllib.parse import urlsplit
 
 import redis
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from redis.backoff import NoBackoff
 from redis.commands.core import Script
+from redis.exceptions import NoPermissionError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
 from flows import embedded, metrics
 from flows.backlog import MAXLEN, Backlog, Item
+from flows.clock import wall_ms
 from flows.entries import Entries, StreamName
-from flows.outbox import Note
+from flows.failing import fail, one_line
+from flows.outbox import Receipts
 from flows.redis_entries import ADD_ENTRIES, arguments
-from flows.settings import Settings, SettingsError
+from flows.redis_url import address
+from flows.settings import Settings
 
 log = logging.getLogger("clicks.redis")
 
 TIMEOUT_S = 1.0
 BACKOFF_S = (0.1, 1.0)  # doubling from the first to the second
 CLOSE_S = 10.0
+TRIM_EVERY_S = 60.0
+# A stream of no more is not what fills Redis.
+LARGE_BYTES = 1 << 20
 
 
 class RedisSink(DynamicSink[Item]):
     """Writes boards and entries to `settings.redis_url`, to the embedded Valkey if that is None.
 
-    `on_written` is called from the writing thread for entries that are in Redis, and for those that newer
-    ones pushed out of the buffer. Raises SettingsError for a bad URL, or if there can be no embedded Valkey.
+    `receipts` are told of entries that are in Redis, and of those that newer ones pushed out of the buffer.
+    Boards are published at what `now_ms`, the flow's clock, shows. Raises SettingsError for a bad URL, or if
+    there can be no embedded Valkey.
     """
 
-    def __init__(self, settings: Settings, on_written: Note | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        receipts: Receipts | None = None,
+        now_ms: Callable[[], int] = wall_ms,
+    ) -> None:
         # Checked here, where the error is one line; what Bytewax makes of one in `build` is a page.
         embedded.check() if settings.redis_url is None else address(settings.redis_url)
         self._url = settings.redis_url
-        self._on_written = on_written
-        self._lock = Lock()
+        self.receipts, self.now_ms = receipts or Receipts(), now_ms
+        self.on_written, self.keep_ms = self.receipts.sink(MAXLEN), settings.keep_ms
+        self.lock = Lock()
         self._writer: _Writer | None = None
 
     def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
         """Start the writer of this process, which all its workers share; raises SettingsError."""
-        with self._lock:
+        with self.lock:
             if self._writer is None or not self._writer.partitions:
-                self._writer = _Writer(self._url or embedded.ensure(), self._on_written, self._lock)
+                url = self._url or embedded.ensure()
+                self._writer = _Writer(url, self)
             self._writer.partitions += 1
             return self._writer
 
@@ -62,16 +78,16 @@ class RedisSink(DynamicSink[Item]):
 class _Writer(StatelessSinkPartition[Item]):
     """Writes a backlog to Redis until all partitions, all of them this one, are closed."""
 
-    def __init__(self, url: str, on_written: Note | None, lock: Lock) -> None:
+    def __init__(self, url: str, sink: RedisSink) -> None:
         self.partitions = 0
+        self._sink = sink
         self._backlog = Backlog()
         # The lanes written to in this run: what else comes of them is new.
         self._begun: dict[StreamName, set[str]] = {stream: set() for stream in MAXLEN}
-        self._lock = lock
         self._address = address(url)
         self._client = _client(url)
         self._add_entries = Script(self._client, ADD_ENTRIES)
-        self._on_written: Note = on_written or (lambda *_: None)
+        self._next_trim_s = 0.0
         self._abandoned = Event()
         self._down_since_s: float | None = None
         self._thread = Thread(target=self._run, name="redis-writer", daemon=True)
@@ -82,7 +98,7 @@ class _Writer(StatelessSinkPartition[Item]):
 
     def close(self) -> None:
         """Close one partition; with the last one, write what is left, for at most CLOSE_S seconds."""
-        with self._lock:
+        with self._sink.lock:
             self.partitions -= 1
             if self.partitions:
                 return
@@ -97,13 +113,16 @@ class _Writer(StatelessSinkPartition[Item]):
         while self._backlog.wait() and not self._abandoned.is_set():
             began_s = time.monotonic()
             try:
-                self._note(self._backlog.pop_superseded())
+                self._give_up(self._backlog.pop_superseded())
                 self._write()
-            except Exception as error:  # whatever it is, it must not end the writing
+                self._trim()
+            except (redis.RedisError, OSError) as error:
                 self._failed(error)
                 # Counted from the start of the attempt: one that hung until its timeout has waited enough.
                 self._abandoned.wait(max(BACKOFF_S[0], began_s + pause_s - time.monotonic()))
                 pause_s = min(2 * pause_s, BACKOFF_S[1])
+            except Exception as error:  # our own: the flow must not go on as if there were a writer
+                fail(f"Redis at {self._address}: {type(error).__name__}: {one_line(error)}: restart the flow")
             else:
                 pause_s = BACKOFF_S[0]
                 self._succeeded()
@@ -115,6 +134,10 @@ class _Writer(StatelessSinkPartition[Item]):
         for stream in (None, *MAXLEN):
             try:
                 self._write_board() if stream is None else self._write_entries(stream)
+            except redis.OutOfMemoryError as error:
+                refusal = refusal or error
+                if stream is None:
+                    self._make_room()
             except redis.ResponseError as error:
                 refusal = refusal or error
         if refusal is not None:
@@ -125,8 +148,7 @@ class _Writer(StatelessSinkPartition[Item]):
         if board is None:
             return
         summary = json.loads(board.values["board"])
-        summary["published_at"] = time.time_ns() // 1_000_000
-        summary["entries_dropped_total"] = self._backlog.entries_dropped_total
+        summary["published_at"] = self._sink.now_ms()
         with self._client.pipeline(transaction=True) as pipe:
             # The watch keeps a board given up by us, but still on its way into a hung Redis, from replacing a
             # newer one. EXEC ends it; told so now, redis-py will report a lost connection as what it is.
@@ -152,7 +174,37 @@ class _Writer(StatelessSinkPartition[Item]):
 
     def _note(self, written: list[Entries]) -> None:
         for entries in written:
-            self._on_written(entries.stream, entries.lane, entries.last)
+            self._sink.on_written(entries.stream, entries.lane, entries.last)
+
+    def _give_up(self, dropped: list[Entries]) -> None:
+        self._sink.receipts.drop(sum(entries.size for entries in dropped))
+        self._note(dropped)
+
+    def _trim(self) -> None:
+        """Let go of the streams' entries that are too old, once a minute."""
+        if time.monotonic() < self._next_trim_s:
+            return
+        self._next_trim_s = time.monotonic() + TRIM_EVERY_S
+        try:
+            seconds, _ = self._client.time()
+            oldest = f"{max(0, seconds * 1000 - self._sink.keep_ms)}-0"
+            for stream in MAXLEN:
+                self._client.xtrim(stream, minid=oldest, approximate=False)
+        except redis.ResponseError as error:
+            if not isinstance(error, NoPermissionError) and "syntax" not in str(error):
+                raise
+            self._next_trim_s = math.inf
+            text = "Redis at %s: old entries stay (%s): use Redis 6.2 or later, and allow TIME and XTRIM"
+            log.warning(text, self._address, one_line(error))
+
+    def _make_room(self) -> None:
+        """Let the older half of each large stream go: what fills Redis are streams, and boards go first."""
+        for stream in MAXLEN:
+            if (self._client.memory_usage(stream) or 0) > LARGE_BYTES:
+                kept = self._client.xlen(stream) // 2
+                dropped = self._client.xtrim(stream, maxlen=kept, approximate=False)
+                self._sink.receipts.drop(dropped)
+                log.warning("Redis at %s is full: %d entries of %s go", self._address, dropped, stream)
 
     def _failed(self, error: Exception) -> None:
         # A new connection may lead to the new primary, where the old one leads to the old.
@@ -168,21 +220,6 @@ class _Writer(StatelessSinkPartition[Item]):
         if self._down_since_s is not None:
             log.info("Redis at %s: back after %.1f s", self._address, time.monotonic() - self._down_since_s)
             self._down_since_s = None
-
-
-def address(url: str) -> str:
-    """Tell where a Redis URL leads (host:port/path), without its credentials; raises SettingsError."""
-    try:
-        parts = urlsplit(url)
-        if parts.scheme == "unix":
-            return parts.path
-        # An unescaped / # ? in the password cuts it in two, one of which would pass for host or path.
-        if "@" in parts.path or parts.fragment or ("@" in parts.query and "=" not in parts.query):
-            raise ValueError
-        return f"{parts.hostname or 'localhost'}:{parts.port or 6379}{parts.path}"
-    except ValueError:
-        message = "REDIS_URL cannot be understood: percent-encode the special characters of its password"
-        raise SettingsError(message) from None  # value and cause may hold the password
 
 
 def _client(url: str) -> redis.Redis:

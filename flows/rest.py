@@ -1,24 +1,39 @@
-"""Rest: a worker that has nothing to do sleeps, since Bytewax wakes it a thousand times a second."""
+"""Rest: a worker that has nothing to do sleeps.
+
+Bytewax itself would wait by the wall clock, which may be set back. So whoever it asks when to be called next
+says `DUE`, and the worker sleeps here instead: for a nap, since something may be on its way from operator to
+operator, and after some naps for long.
+"""
 
 from __future__ import annotations
 
 import time
+from datetime import datetime, timezone
 
-REST_S = 0.04
+# In the past, and so due whatever the wall clock shows.
+DUE = datetime(1970, 1, 1, tzinfo=timezone.utc)
+REST_S, NAP_S = 0.04, 0.0003
+# What is on its way has passed so many operators.
+_NAPS = 12
 # To be woken a few times takes less; any work takes more, however little of the processor it gets meanwhile.
 _IDLE_S = 0.001
 
 
 class Rest:
-    """Sleeps for REST_S in the calling thread, if that has done nothing since the last call."""
+    """Sleeps in the calling thread, if that has done nothing since the last call."""
 
     def __init__(self) -> None:
         self._used_s = time.thread_time()
+        self._naps = 0
 
-    def take(self) -> bool:
-        """Return whether there was time to sleep."""
+    def take(self, at_most_s: float = REST_S) -> bool:
+        """Sleep, at most `at_most_s`; returns whether there was time to."""
         idle = time.thread_time() - self._used_s < _IDLE_S
-        if idle:
-            time.sleep(REST_S)
+        self._naps = self._naps + 1 if idle else 0
+        if self._naps > _NAPS:
+            self._naps = 0
+            time.sleep(min(REST_S, at_most_s))
+        elif idle:
+            time.sleep(NAP_S)
         self._used_s = time.thread_time()
         return idle

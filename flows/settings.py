@@ -6,6 +6,8 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
@@ -21,6 +23,13 @@ TOPIC_VARIABLES: dict[StreamName, str] = {
     "rejected": "CLICKS_REJECTED_TOPIC",
 }
 
+VARIABLES = (
+    *("CLICKS_SOURCE", "CLICKS_STATE_DIR", "CLICKS_SHARDS", "CLICKS_PUBLISH_EVERY", "CLICKS_FROM"),
+    *("CLICKS_KEEP", "CLICKS_MASK_IP", "CLICKS_LOG_FORMAT", *TOPIC_VARIABLES.values()),
+)
+
+# What Kubernetes puts into the environment of every pod beside a service named `clicks` or `kafka-...`.
+_SERVICE_LINK = re.compile(r"(CLICKS|KAFKA)_(.+_)?(SERVICE_(HOST|PORT)|PORT)(_.+)?", re.IGNORECASE)
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
 
@@ -34,13 +43,19 @@ class SettingsError(SystemExit):
 
 @dataclass(frozen=True)
 class Settings:
-    """What the environment says; see the README for the meaning of each variable."""
+    """What the environment says; see the README for the meaning of each variable.
+
+    `begin_ms` is where a new Kafka group begins, since 1970; 0: where the log does; None: 8 h 30 min back.
+    `keep_ms` is how long entries of streams stay in Redis.
+    """
 
     source: str = "demo:"
     redis_url: str | None = None
     state_dir: Path = Path("state")
     shards: int = 16
     publish_every_ms: int = 1000
+    begin_ms: int | None = None
+    keep_ms: int = 24 * 3_600_000
     mask_ip: bool = False
     log_format: str = "text"
     kafka: Mapping[str, str] = field(default_factory=dict)
@@ -61,23 +76,46 @@ class Settings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read and check the variables in `env`; raises SettingsError."""
+        _check_ends(env)
         settings = cls(
             source=_source(env.get("CLICKS_SOURCE") or cls.source),
             redis_url=_redis_url(env.get("REDIS_URL")),
             state_dir=Path(env.get("CLICKS_STATE_DIR") or cls.state_dir),
             shards=_shards(env.get("CLICKS_SHARDS") or str(cls.shards)),
             publish_every_ms=_publish_every(env.get("CLICKS_PUBLISH_EVERY") or "1s"),
+            begin_ms=_begin(env.get("CLICKS_FROM")),
+            keep_ms=_keep(env.get("CLICKS_KEEP") or "24h"),
             log_format=_log_format(env.get("CLICKS_LOG_FORMAT") or cls.log_format),
             mask_ip=_flag("CLICKS_MASK_IP", env.get("CLICKS_MASK_IP") or "0"),
             kafka={
                 name[len("KAFKA_") :].lower().replace("_", "."): value
                 for name, value in env.items()
-                if name.startswith("KAFKA_") and value
+                if name.startswith("KAFKA_") and value and not _SERVICE_LINK.fullmatch(name)
             },
             topics={stream: env[name] for stream, name in TOPIC_VARIABLES.items() if env.get(name)},
         )
         _check_topics(settings)
         return settings
+
+
+def unknown_variables(env: Mapping[str, str] = os.environ) -> list[str]:
+    """Return a line for each variable that is named like ours but is none: it may be a slip of the pen."""
+    lines = []
+    for name in sorted(env):
+        if not name.startswith("CLICKS_") or name in VARIABLES or _SERVICE_LINK.fullmatch(name):
+            continue
+        near = get_close_matches(name, VARIABLES, 1, cutoff=0.8)
+        lines.append(f"{name} is no variable of this flow: {f'is {near[0]} meant?' if near else 'remove it'}")
+    return lines
+
+
+def _check_ends(env: Mapping[str, str]) -> None:
+    """Refuse a value with blanks or line ends around it, as a file written on Windows has them."""
+    for name, value in env.items():
+        ours = name.startswith(("CLICKS_", "KAFKA_")) or name == "REDIS_URL"
+        if ours and value != value.strip() and "-----BEGIN" not in value:
+            message = f"{name} begins or ends with a blank or a line end (of Windows?): remove it"
+            raise SettingsError(message)
 
 
 def duration_s(text: str) -> float | None:
@@ -97,6 +135,14 @@ def _refuse(variable: str, found: str, remedy: str) -> NoReturn:
 def _source(text: str) -> str:
     kind, _, rest = text.partition(":")
     brokers, _, topic = rest.rpartition("/")
+    if kind == "kafka" and "@" in brokers:
+        message = "CLICKS_SOURCE has a login in it: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD instead"
+        raise SettingsError(message)
+    if kind == "kafka" and rest.startswith("//"):
+        _refuse("CLICKS_SOURCE", text, f"write it without slashes, as kafka:{rest.strip('/')}")
+    if kind == "kafka" and brokers and (not _TOPIC.fullmatch(topic) or topic in (".", "..")):
+        remedy = "its topic is no name that Kafka takes, set it to kafka:BROKERS/TOPIC"
+        _refuse("CLICKS_SOURCE", text, remedy)
     if kind == "demo" and (not rest or rest.startswith("?")):
         return text
     if (kind == "file" and rest) or (kind == "kafka" and brokers and topic):
@@ -127,6 +173,29 @@ def _publish_every(text: str) -> int:
     if seconds is None or not 0.1 <= seconds <= 3600:
         _refuse("CLICKS_PUBLISH_EVERY", text, "set it to a duration from 0.1s to 1h, such as 1s")
     return round(seconds * 1000)
+
+
+def _keep(text: str) -> int:
+    seconds = duration_s(text)
+    if seconds is None or not 60 <= seconds <= 8760 * 3600:
+        _refuse("CLICKS_KEEP", text, "set it to a duration from 1m to 8760h, such as 24h")
+    return round(seconds * 1000)
+
+
+def _begin(text: str | None) -> int | None:
+    if not text:
+        return None
+    if text == "beginning":
+        return 0
+    try:
+        # Python 3.10 reads no Z.
+        moment = datetime.fromisoformat(text.replace("Z", "+00:00").replace("z", "+00:00"))
+    except ValueError:
+        _refuse("CLICKS_FROM", text, "set it to beginning, or to a moment such as 2026-03-01T12:00:00Z")
+    begin_ms = round(moment.replace(tzinfo=moment.tzinfo or timezone.utc).timestamp() * 1000)
+    if begin_ms <= 0:
+        _refuse("CLICKS_FROM", text, "set it to beginning, or to a moment after 1970")
+    return begin_ms
 
 
 def _log_format(text: str) -> str:

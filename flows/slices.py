@@ -13,6 +13,9 @@ import numpy as np
 from flows.columns import Ints
 
 _CHUNKS = 64
+# A second and a key as one number that sorts: with room for 134 million keys, and for years up to 4147.
+_KEY_BITS = 27
+_KEY_MASK = (1 << _KEY_BITS) - 1
 
 
 class Slices:
@@ -22,7 +25,7 @@ class Slices:
         self._window_s = window_s
         self._from_s = 0
         self.totals: Ints = np.zeros(0, np.int64)
-        # Chunks of (second << 32 | key, clicks), each sorted; the first is the largest.
+        # Chunks of (second << _KEY_BITS | key, clicks), each sorted; the first is the largest.
         self._chunks: list[tuple[Ints, Ints]] = []
         self._added: list[tuple[Ints, Ints]] = []
 
@@ -31,7 +34,7 @@ class Slices:
         self.advance(newest_s + 1)
         if not len(second):
             return
-        combined = second.astype(np.int64) << 32 | key
+        combined = second.astype(np.int64) << _KEY_BITS | key
         from_s = max(self._from_s, newest_s + 1 - self._window_s)
         if second.min() < from_s:
             combined = combined[second >= from_s]
@@ -43,7 +46,7 @@ class Slices:
         combined, clicks = chunk
         if not len(combined):
             return
-        key = combined & 0xFFFFFFFF
+        key = combined & _KEY_MASK
         size = int(key.max()) + 1
         if size > len(self.totals):
             self.totals = np.concatenate((self.totals, np.zeros(size - len(self.totals), np.int64)))
@@ -71,9 +74,9 @@ class Slices:
             return
         self._from_s = from_s
         for i, (combined, clicks) in enumerate(self._chunks):
-            left = int(np.searchsorted(combined, from_s << 32))
+            left = int(np.searchsorted(combined, from_s << _KEY_BITS))
             if left:
-                np.subtract.at(self.totals, combined[:left] & 0xFFFFFFFF, clicks[:left])
+                np.subtract.at(self.totals, combined[:left] & _KEY_MASK, clicks[:left])
                 self._chunks[i] = combined[left:], clicks[left:]
         self._chunks = [chunk for chunk in self._chunks if len(chunk[0])]
 
@@ -81,7 +84,7 @@ class Slices:
         """Give every key with clicks a new one: `number[old]`."""
         chunks, self._chunks, self.totals = self._chunks, [], np.zeros(0, np.int64)
         for combined, clicks in chunks:
-            renumbered = combined >> 32 << 32 | number[combined & 0xFFFFFFFF]
+            renumbered = combined >> _KEY_BITS << _KEY_BITS | number[combined & _KEY_MASK]
             order = np.argsort(renumbered, kind="stable")
             self._take_in((renumbered[order], clicks[order]))
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import replace
-from datetime import datetime, timedelta, timezone
+from collections.abc import Iterable
 from pathlib import Path
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from flows.cluster import LOOK, Cluster, Opening
+from flows.clock import FlowClock
+from flows.cluster import Cluster
+from flows.columns import Ints, bounds_of
 from flows.failing import fail
 from flows.items import Batch
 from flows.judging import KEPT_BYTES, MAX_RECORD_BYTES
-from flows.metronome import Metronome, now_ms
+from flows.log_files import BYTE_ORDER_MARK, is_finished, refusal
+from flows.metronome import Metronome
+from flows.opening import Opening
+from flows.opening_partition import OpeningPartition
+from flows.portions import portion_of_lines
 from flows.settings import Settings
 from flows.shop import Shop
 from flows.state import State
-from flows.stopping import stop_requested
 
 log = logging.getLogger("clicks.source")
 
@@ -29,14 +32,13 @@ _TAIL_BYTES = 1 << 16
 _DEMO_SECONDS = 600
 _DEMO_RECORDS = 20_000
 _INDEX_BITS = 24
-_MEETING = timedelta(milliseconds=1)
 
 
 def source(settings: Settings, cluster: Cluster, state: State) -> FixedPartitionedSource[Batch, int | None]:
     """Return the source that `settings` name; raises SettingsError if its options are wrong."""
     kind, _, rest = settings.source.partition(":")
     if kind == "demo":
-        return DemoSource(Shop.parse(settings.source), cluster, settings.publish_every_ms)
+        return DemoSource(Shop.parse(settings.source), cluster, state, settings.publish_every_ms)
     if kind == "file":
         return FileSource(Path(rest), cluster, state, settings.publish_every_ms)
     # Imported here, since flows.kafka builds on this module.
@@ -51,59 +53,6 @@ def say_start(partition: str, position: int) -> None:
     log.info("reading %(partition)s from %(position)d on", fields, extra=fields)
 
 
-class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
-    """A partition that is opened once it is known what every shard has applied; raises what `open_part` does.
-
-    Until all that any shard has applied is read again, none of its beats is whole: some shards are ahead.
-    """
-
-    def __init__(
-        self,
-        cluster: Cluster,
-        open_part: Callable[[Opening], StatefulSourcePartition[Batch, int]],
-        resume: int | None,
-    ) -> None:
-        self._cluster, self._open_part, self._resume = cluster, open_part, resume
-        self._part: StatefulSourcePartition[Batch, int] | None = None
-
-    def next_batch(self) -> Iterable[Batch]:
-        """Return the partition's next batches, none while it is not open; raises StopIteration on a stop."""
-        opening = self._cluster.opening
-        if stop_requested():
-            raise StopIteration
-        if opening is None:
-            return []
-        if self._part is None:
-            self._part = self._open_part(opening)
-        try:
-            batches = list(self._part.next_batch())
-        except StopIteration:
-            self._cluster.ended = True
-            raise
-        for batch in batches:
-            if batch.marker is not None:
-                newest_ns, logged_ms = opening.newest
-                whole = batch.marker.whole and batch.end >= opening.reach(batch.source)
-                batch.marker = replace(batch.marker, newest_ns=newest_ns, logged_ms=logged_ms, whole=whole)
-        return batches
-
-    def next_awake(self) -> datetime | None:
-        """Return when to look again: not later than `LOOK` from now."""
-        if self._part is None:
-            return datetime.now(timezone.utc) + _MEETING
-        awake = self._part.next_awake()
-        return awake and min(awake, datetime.now(timezone.utc) + LOOK)
-
-    def snapshot(self) -> int | None:
-        """Return the position of the next read."""
-        return self._resume if self._part is None else self._part.snapshot()
-
-    def close(self) -> None:
-        """Close the partition."""
-        if self._part is not None:
-            self._part.close()
-
-
 class FileSource(FixedPartitionedSource[Batch, int | None]):
     """A finite log of JSON lines; positions are bytes."""
 
@@ -112,6 +61,7 @@ class FileSource(FixedPartitionedSource[Batch, int | None]):
 
     def list_parts(self) -> list[str]:
         """Return the one partition; tells the state by what the log is known: its first line."""
+        _check(self._path)
         self._state.identify(_first_line(self._path))
         return [f"file:{self._path}"]
 
@@ -123,11 +73,22 @@ class FileSource(FixedPartitionedSource[Batch, int | None]):
 
         def open_part(opening: Opening) -> FilePartition:
             position = opening.applied(for_part) or 0
-            partition = FilePartition(self._path, for_part, position, Metronome(self._every_ms))
+            metronome = Metronome(self._every_ms)
+            partition = FilePartition(self._path, for_part, position, self._cluster.clock, metronome)
             say_start(for_part, position)
             return partition
 
-        return OpeningPartition(self._cluster, open_part, resume_state)
+        return OpeningPartition(self._cluster, self._state, open_part, resume_state)
+
+
+def _check(path: Path) -> None:
+    """End the flow with one line if a log cannot be read."""
+    try:
+        why = refusal(path)
+    except OSError as error:
+        why = f"{error.strerror or error}: set it to a readable file"
+    if why is not None:
+        fail(f"CLICKS_SOURCE names {str(path)!r}: {why}")
 
 
 def _first_line(path: Path) -> str | None:
@@ -137,14 +98,18 @@ def _first_line(path: Path) -> str | None:
             line = file.readline(BLOCK_BYTES)
     except OSError:
         return None
-    return hashlib.blake2b(line, digest_size=8).hexdigest() if line.endswith(b"\n") else None
+    return _hash(line) if line.endswith(b"\n") else None
+
+
+def _hash(text: bytes) -> str:
+    return hashlib.blake2b(text, digest_size=8).hexdigest()
 
 
 class FilePartition(StatefulSourcePartition[Batch, int]):
     """Reads blocks of whole lines."""
 
-    def __init__(self, path: Path, name: str, position: int, metronome: Metronome) -> None:
-        self._name, self._position, self._metronome = name, position, metronome
+    def __init__(self, path: Path, name: str, position: int, clock: FlowClock, metronome: Metronome) -> None:
+        self._name, self._position, self._clock, self._metronome = name, position, clock, metronome
         try:
             self._file = path.open("rb")
             size = os.fstat(self._file.fileno()).st_size
@@ -157,30 +122,49 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
             )
         self._file.seek(position)
         self._begun = False
+        self._unfinished = 0
 
     def next_batch(self) -> Iterable[Batch]:
         """Return the next block; raises StopIteration at the end."""
         start = self._position
-        data, too_large = self._read()
+        data, bounds, set_aside = self._read()
         if self._begun and self._position == start:
+            if self._unfinished:
+                text = "%s: the last line is not finished: its %d bytes from %d on are read once it is"
+                log.warning(text, self._name, self._unfinished, start)
             raise StopIteration
         # Even an empty log gives one batch, and so a board.
         self._begun = True
-        at_ms = now_ms()
+        at_ms = self._clock.now_ms()
         marker = self._metronome.marker(at_ms, finite=True)
-        return [Batch(self._name, start, self._position, data, at_ms, marker=marker, too_large=too_large)]
+        return [
+            Batch(
+                *(self._name, start, self._position, data, at_ms),
+                marker=marker,
+                set_aside=set_aside,
+                bounds=bounds,
+            )
+        ]
 
-    def _read(self) -> tuple[bytes, list[tuple[int, bytes]]]:
+    def _read(self) -> tuple[bytes, Ints, list[tuple[str, int, bytes]]]:
         """Read whole lines; of a line longer than a block only where it stands and how it begins."""
         data = self._file.read(self._whole_lines())
+        if not self._position and data.startswith(BYTE_ORDER_MARK):
+            data = b" " * len(BYTE_ORDER_MARK) + data[len(BYTE_ORDER_MARK) :]
         end = data.rfind(b"\n") + 1
         if not end and len(data) == BLOCK_BYTES:
-            return b"", [self._skip_line(data)]
-        if len(data) == BLOCK_BYTES:
+            return b"", bounds_of(b""), [self._skip_line(data)]
+        if len(data) == BLOCK_BYTES or (end < len(data) and not is_finished(data[end:])):
+            self._unfinished = len(data) - end if len(data) < BLOCK_BYTES else 0
             data = data[:end]
+        bounds = bounds_of(data)
+        lines = portion_of_lines(data, bounds)
+        if lines < len(bounds) - 1:
+            bounds = bounds[: lines + 1]
+            data = data[: bounds[-1]]
         self._position += len(data)
         self._file.seek(self._position)
-        return data, []
+        return data, bounds, []
 
     def _whole_lines(self) -> int:
         """Return how many bytes of a block are whole lines, or a block's: so none is cut off, by a copy."""
@@ -188,8 +172,8 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
         end = os.pread(self._file.fileno(), seen, self._position + BLOCK_BYTES - seen).rfind(b"\n") + 1
         return BLOCK_BYTES - seen + end if end else BLOCK_BYTES
 
-    def _skip_line(self, data: bytes) -> tuple[int, bytes]:
-        head = self._position, data[:KEPT_BYTES]
+    def _skip_line(self, data: bytes) -> tuple[str, int, bytes]:
+        head = "too_large", self._position, data[:KEPT_BYTES]
         end = 0
         while data and not end:
             self._position += len(data)
@@ -217,11 +201,12 @@ class DemoSource(FixedPartitionedSource[Batch, int | None]):
     A position is the second a click is logged in (since 1970), shifted, plus its index in that second.
     """
 
-    def __init__(self, shop: Shop, cluster: Cluster, every_ms: int) -> None:
-        self._shop, self._cluster, self._every_ms = shop, cluster, every_ms
+    def __init__(self, shop: Shop, cluster: Cluster, state: State, every_ms: int) -> None:
+        self._shop, self._cluster, self._state, self._every_ms = shop, cluster, state, every_ms
 
     def list_parts(self) -> list[str]:
-        """Return the one partition."""
+        """Return the one partition; what the shop is like tells its clicks from those of another."""
+        self._state.identify(_hash(self._state.source.encode()))
         return ["demo"]
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
@@ -229,12 +214,13 @@ class DemoSource(FixedPartitionedSource[Batch, int | None]):
 
         def open_part(opening: Opening) -> DemoPartition:
             applied = opening.applied(for_part)
-            history_s = now_ms() // 1000 - round(self._shop.history_s)
+            clock = self._cluster.clock
+            history_s = clock.now_ms() // 1000 - round(self._shop.history_s)
             first_s = history_s if applied is None else applied >> _INDEX_BITS
             say_start(for_part, first_s << _INDEX_BITS)
-            return DemoPartition(self._shop, first_s, history_s, Metronome(self._every_ms))
+            return DemoPartition(self._shop, first_s, history_s, clock, Metronome(self._every_ms))
 
-        return OpeningPartition(self._cluster, open_part, resume_state)
+        return OpeningPartition(self._cluster, self._state, open_part, resume_state)
 
 
 class DemoPartition(StatefulSourcePartition[Batch, int]):
@@ -243,13 +229,15 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
     Nothing happened in the shop between `first_s`, where its state ended, and `history_s`.
     """
 
-    def __init__(self, shop: Shop, first_s: int, history_s: int, metronome: Metronome) -> None:
-        self._shop, self._next_s, self._metronome = shop, first_s, metronome
+    def __init__(
+        self, shop: Shop, first_s: int, history_s: int, clock: FlowClock, metronome: Metronome
+    ) -> None:
+        self._shop, self._next_s, self._clock, self._metronome = shop, first_s, clock, metronome
         self._history_s = history_s
 
     def next_batch(self) -> Iterable[Batch]:
         """Return the records since the last call."""
-        at_ms = now_ms()
+        at_ms = self._clock.now_ms()
         start_s = self._next_s
         records: list[bytes] = []
         positions: list[int] = []
@@ -274,17 +262,10 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
                 records,
                 at_ms,
                 positions,
-                logged_ms=self._next_s * 1000,
+                until_s=self._metronome.until_s(marker),
                 marker=marker,
             )
         ]
-
-    def next_awake(self) -> datetime | None:
-        """Wait for the next second once the past has been brought."""
-        if self._next_s * 1000 + 1000 <= now_ms():
-            return None
-        due_ms = min((self._next_s + 1) * 1000, self._metronome.next_ms())
-        return datetime.fromtimestamp(due_ms / 1000, timezone.utc)
 
     def snapshot(self) -> int:
         """Return the position of the next read."""

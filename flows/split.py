@@ -14,11 +14,13 @@ from typing import Any
 import numpy as np
 
 from flows.cluster import Cluster
-from flows.columns import UNKNOWN, Clicks, Ints, Lines, Rejection, Words, ordered
+from flows.columns import UNKNOWN, Clicks, Ints, Lines, Words, ordered
 from flows.items import Marker
 from flows.journey_table import Journey
 from flows.masking import mask
 from flows.newest import Newest, newest_clicks
+from flows.rejected import Rejected
+from flows.watermark import NOTHING, Mark, mark_of
 from flows.wire import pack, packed, unpack, unpacked
 
 # The windows that reach back furthest are of whole half hours.
@@ -30,8 +32,10 @@ _BUCKET_NS = BUCKET_S * 10**9
 class Header:
     """What every shard learns of a batch, whether or not any of its clicks are the shard's.
 
-    The batch stood at positions [start, end) of `source`; its clicks' event times span
-    [oldest_ns, newest_ns], both None where it has no click.
+    The batch stood at positions [start, end) of `source`. Clicks of second `until_s` and later wait for their
+    time (None: none does): `ahead_s` are the seconds of those. The event times of the others span
+    [oldest_ns, newest_ns], both None where there is no other click. Words are hashed with `key`; the log
+    is known by `log`, whatever its name.
     """
 
     source: str
@@ -39,20 +43,30 @@ class Header:
     start: int
     end: int
     read_ms: int
-    logged_ms: int | None
+    until_s: int | None
     marker: Marker | None
     oldest_ns: int | None
     newest_ns: int | None
+    ahead_s: tuple[int, ...] = ()
+    key: int = 0
+    log: str = ""
 
 
 @dataclass(slots=True, kw_only=True)
 class Beat:
-    """The call to report: for publication `level`, as of `as_of_s` (seconds since 1970, exclusive)."""
+    """The call to report: for publication `level`, as of `as_of_s` (seconds since 1970, exclusive).
+
+    `now_ms` is the flow's clock (None: finite), `mark` the watermark behind `as_of_s`, `ahead` how many of
+    the shard's clicks wait for their time.
+    """
 
     level: int
     as_of_s: int
+    now_ms: int | None = None
     positions: dict[str, int] = field(default_factory=dict)
+    mark: Mark = NOTHING
     lag: int | None = None
+    ahead: int = 0
     ended: bool = False
 
 
@@ -61,9 +75,11 @@ class ShardClicks:
     """One shard's clicks of a batch, in the order of arrival.
 
     `high_ns` is the newest event time of the whole batch up to and including each click, rounded down to the
-    half hour. Admission fills in the last five: `slot`, the visitor's number in the shard; `freed`, slots to
-    forget first; `beat`; `late`, how many clicks it set aside; and `newest_s`, the second of the newest click
-    ever. An item is pickled only to cross to another process, before admission, and then more than once.
+    half hour; clicks that wait do not count for it. Admission fills in the last seven: `slot`, the visitor's
+    number in the shard; `freed`, slots to forget first; `beat`; `late`, how many clicks it set aside;
+    `ahead`, how many now wait; `due_s`, the second that these clicks have waited for, 0 if they did not; and
+    `newest_s`, the second of the newest click ever. An item is pickled only to cross to another process,
+    before admission, and then more than once.
     """
 
     shard: int
@@ -73,13 +89,15 @@ class ShardClicks:
     row: Ints
     lines: Lines
     columns: dict[str, Any]
-    rejected: list[Rejection] = field(default_factory=list)
+    rejected: Rejected = field(default_factory=Rejected)
     newest: list[Newest] = field(default_factory=list)
     packed: bytes | None = None
     slot: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     freed: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     beat: Beat | None = None
     late: int = 0
+    ahead: int = 0
+    due_s: int = 0
     newest_s: int = 0
 
     def __len__(self) -> int:
@@ -96,8 +114,8 @@ class ShardClicks:
         return self.lines.positions(self.row)
 
     def __reduce__(self) -> tuple[Callable[[bytes], ShardClicks], tuple[bytes]]:
-        self.packed = self.packed or _pack(self)
-        return _unpack, (self.packed,)
+        self.packed = self.packed or packed_clicks(self)
+        return unpacked_clicks, (self.packed,)
 
     def take(self, index: Ints) -> ShardClicks:
         """Return the clicks of `index` alone."""
@@ -113,29 +131,32 @@ class ShardClicks:
 _SENT = [name for name in Header.__slots__ if name != "marker"]
 
 
-def _pack(item: ShardClicks) -> bytes:
+def packed_clicks(item: ShardClicks) -> bytes:
+    """Return an item as bytes, before admission or waiting for its time."""
     header, marker = item.header, item.header.marker
     arrays = item.time_ns, item.high_ns, item.position
     return pack(
         [
-            item.shard,
+            [item.shard, item.due_s],
             [getattr(header, name) for name in _SENT],
             marker and [getattr(marker, name) for name in Marker.__slots__],
             [packed(array) for array in arrays],
             {name: packed(column) for name, column in item.columns.items()},
-            item.rejected,
+            [packed(item.rejected.reason), packed(item.rejected.position), item.rejected.records],
             item.newest,
         ]
     )
 
 
-def _unpack(data: bytes) -> ShardClicks:
+def unpacked_clicks(data: bytes) -> ShardClicks:
     """Return the item; its records are known by their positions alone."""
-    shard, header_values, marker_values, arrays, columns, rejected, newest = unpack(data)
+    (shard, due_s), header_values, marker_values, arrays, columns, rejected, newest = unpack(data)
+    reason, rejected_at, records = rejected
     header = Header(
         **dict(zip(_SENT, header_values, strict=True)),
-        marker=Marker(*marker_values) if marker_values else None,
+        marker=_marker(*marker_values) if marker_values else None,
     )
+    header.ahead_s = tuple(header.ahead_s)
     time_ns, high_ns, position = map(unpacked, arrays)
     return ShardClicks(
         shard=shard,
@@ -145,9 +166,14 @@ def _unpack(data: bytes) -> ShardClicks:
         row=position - header.start,
         lines=Lines([], header.start, None),
         columns={name: unpacked(parts) for name, parts in columns.items()},
-        rejected=[Rejection(*values) for values in rejected],
+        rejected=Rejected(unpacked(reason), unpacked(rejected_at), records),
         newest=[Newest(*values) for values in newest],
+        due_s=due_s,
     )
+
+
+def _marker(number: int, now_ms: int | None, lag: int | None, told: list[Any], whole: bool) -> Marker:
+    return Marker(number, now_ms, lag, mark_of(told), whole)
 
 
 def _take(column: Any, index: Ints | slice) -> Any:
@@ -160,7 +186,7 @@ def by_visitor(
     """Return the splitter of a batch by its visitors."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = clicks.visitor.hashes()[0] % np.uint64(cluster.shards)
+        shard_of_word = clicks.visitor.hashes(clicks.key)[0] % np.uint64(cluster.shards)
         shard = shard_of_word[clicks.visitor.codes]
         columns = {
             "visitor": clicks.visitor,
@@ -174,10 +200,7 @@ def by_visitor(
             },
         }
         items = list(_split(clicks, shard, cluster.keys, np.arange(len(shard)), columns))
-        items[0][1].rejected = [
-            rejection._replace(record=mask(rejection.record)) if clicks.mask_ip else rejection
-            for rejection in clicks.rejected
-        ]
+        items[0][1].rejected = clicks.rejected.mapped(mask) if clicks.mask_ip else clicks.rejected
         return items
 
     return split
@@ -192,7 +215,7 @@ def by_page(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]
     """Return the splitter of a batch by the page viewed; clicks without one are left out."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = clicks.product.hashes()[0] % np.uint64(cluster.shards)
+        shard_of_word = clicks.product.hashes(clicks.key)[0] % np.uint64(cluster.shards)
         viewed: Ints = np.arange(len(clicks.row))
         if None in clicks.product.words:
             viewed = np.flatnonzero(clicks.product.codes != clicks.product.words.index(None))
@@ -219,23 +242,12 @@ def _split(
     clicks: Clicks, shard: Ints, keys: list[str], index: Ints, columns: dict[str, Any]
 ) -> Iterator[tuple[str, ShardClicks]]:
     """Yield one item for every key, of the clicks of `index` whose `shard` it is; arrival order is kept."""
-    any_click = len(clicks.time_ns) > 0
-    header = Header(
-        source=clicks.source,
-        parts=clicks.parts,
-        start=clicks.start,
-        end=clicks.end,
-        read_ms=clicks.read_ms,
-        logged_ms=clicks.logged_ms,
-        marker=clicks.marker,
-        oldest_ns=int(clicks.time_ns.min()) if any_click else None,
-        newest_ns=int(clicks.time_ns.max()) if any_click else None,
-    )
+    header, high_ns = _header(clicks)
     order = index[ordered(shard)]
     bounds = np.concatenate(
         ([0], np.cumsum(np.bincount(shard.astype(np.int64), minlength=len(keys))))
     ).tolist()
-    high_ns = np.maximum.accumulate(clicks.time_ns)[order] // _BUCKET_NS * _BUCKET_NS
+    high_ns = high_ns[order]
     time_ns, row = clicks.time_ns[order], clicks.row[order]
     columns = {name: _take(column, order) for name, column in columns.items()}
     for number, key in enumerate(keys):
@@ -252,3 +264,27 @@ def _split(
                 columns={name: _take(column, part) for name, column in columns.items()},
             ),
         )
+
+
+def _header(clicks: Clicks) -> tuple[Header, Ints]:
+    """Return (what all shards learn of the batch, the newest event time up to each click, by half hours)."""
+    time_ns, in_time, ahead_s = clicks.time_ns, clicks.time_ns, ()
+    if clicks.until_s is not None and len(time_ns) and time_ns.max() >= clicks.until_s * 10**9:
+        waits = time_ns >= clicks.until_s * 10**9
+        ahead_s = tuple(np.unique(time_ns[waits] // 10**9).tolist())
+        in_time, time_ns = time_ns[~waits], np.where(waits, 0, time_ns)
+    header = Header(
+        source=clicks.source,
+        parts=clicks.parts,
+        key=clicks.key,
+        log=clicks.log,
+        start=clicks.start,
+        end=clicks.end,
+        read_ms=clicks.read_ms,
+        until_s=clicks.until_s,
+        marker=clicks.marker,
+        oldest_ns=int(in_time.min()) if len(in_time) else None,
+        newest_ns=int(in_time.max()) if len(in_time) else None,
+        ahead_s=ahead_s,
+    )
+    return header, np.maximum.accumulate(time_ns) // _BUCKET_NS * _BUCKET_NS

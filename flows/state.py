@@ -13,33 +13,44 @@ State that merely ends earlier than it did does no harm: the source begins where
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
 from flows.failing import fail
 from flows.heap import Heap
 from flows.metrics import SNAPSHOT_SECONDS
+from flows.opening import Opening
 from flows.packing import encode
+from flows.part_sizes import Credit, Sizes
+from flows.quarantine import Flight
+from flows.readings import Reading
+from flows.state_key import write_key
+from flows.state_trouble import DamagedError, unmakeable, unusable, unwritable
 from flows.store import (
     VERSION,
-    DamagedError,
     Header,
-    damaged,
+    flight_key,
     header_of,
     options,
     parts_of,
+    poison_key,
     read_header,
+    reading_key,
     shard_path,
-    unwritable,
 )
+from flows.watermark import Mark
 
-_SLACK_BYTES = 1 << 16
-_CREDIT_BYTES = 1 << 20
+log = logging.getLogger("clicks.state")
+
+# So much may be kept of clicks that wait for their time, packed.
+MOST_WAITING_BYTES = 32 << 20
 
 _REMEDIES = {
     "version": "run the version that wrote it",
@@ -53,18 +64,32 @@ _REMEDIES = {
 Changes = Callable[..., dict[str, Any]]
 
 
+class Sized(Protocol):
+    """What says how many bytes it keeps."""
+
+    bytes: int
+
+
 class State:
     """The shards of a state directory, each opened when first asked for."""
 
     def __init__(self, directory: Path, shards: int, source: str) -> None:
         self.directory, self.shards, self.source = directory, shards, source
+        # How many reports make a board: one a metric and shard.
+        self.reports = 0
         self._everywhere: list[str] = []
         self._first_only: list[str] = []
         self._open: dict[int, Shard] = {}
         self._headers: dict[int, Header] = {}
         self._credit, self._heap = Credit(), Heap(time.monotonic())
         self._log: str | None = None
+        self._key: int | None = None
+        self._waiting: list[Sized] = []
+        self._crowded = False
         self._lock = threading.RLock()
+        # Held by the partition that takes in what runs of the flow have ended in.
+        self.turn = threading.Lock()
+        self._before_saving: defaultdict[int, list[Callable[[], None]]] = defaultdict(list)
 
     def identify(self, log: str | None) -> None:
         """Tell what the source's log is known by, whatever its name; None if that is not known yet.
@@ -73,14 +98,48 @@ class State:
         """
         self._log = log
 
-    def expect(self, operator: str, *, everywhere: bool) -> None:
-        """Announce an operator that keeps state, in every shard or in the first alone."""
-        (self._everywhere if everywhere else self._first_only).append(operator)
+    def before_saving(self, do: Callable[[], None]) -> None:
+        """Have something done by the calling worker before it saves anything."""
+        self._before_saving[threading.get_ident()].append(do)
+
+    def _save(self) -> None:
+        for do in self._before_saving[threading.get_ident()]:
+            do()
 
     @property
-    def reports(self) -> int:
-        """How many reports make a board: one a metric and shard; the directory gives none."""
-        return (len(self._everywhere) - 1) * self.shards + len(self._first_only)
+    def log(self) -> str:
+        """What the source's log is known by, empty if that is not known."""
+        return self._log or ""
+
+    def watch(self, waiting: Sized) -> None:
+        """Take note of clicks that wait for their time."""
+        self._waiting.append(waiting)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so many clicks wait in this process that no more are to."""
+        crowded = sum(waiting.bytes for waiting in self._waiting) > MOST_WAITING_BYTES
+        if crowded and not self._crowded:
+            log.warning(
+                "clicks ahead of the clock take %d MB: more are rejected as too_new until their time comes",
+                MOST_WAITING_BYTES >> 20,
+            )
+        self._crowded = crowded
+        return crowded
+
+    def open_with(self, opening: Opening) -> None:
+        """Take note of the key that the shards are to keep, before any is opened.
+
+        It is kept beside them too: rebuilt with another one, steps and offers would be told twice.
+        """
+        self._key = opening.key
+        write_key(self.directory, opening.key)
+
+    def expect(self, operator: str, *, everywhere: bool, reports: bool = True) -> None:
+        """Announce an operator that keeps state, in every shard or in the first alone."""
+        (self._everywhere if everywhere else self._first_only).append(operator)
+        if reports:
+            self.reports += self.shards if everywhere else 1
 
     def operators(self, number: int) -> list[str]:
         """Return the operators that keep state in shard `number`."""
@@ -93,7 +152,7 @@ class State:
                 # First without writing, so that state of no use to this flow stays as it is.
                 self.header(number)
                 path = shard_path(self.directory, number)
-                self._open[number] = Shard(path, self._format(number), self._credit, self._heap)
+                self._open[number] = Shard(path, self._format(number), self._credit, self._heap, self._save)
             return self._open[number]
 
     def header(self, number: int) -> Header:
@@ -119,50 +178,38 @@ class State:
             "shard": number,
             "source": self.source,
             "operators": sorted(self.operators(number)),
-        } | ({} if self._log is None else {"log": self._log})
-
-
-class Credit:
-    """What whole parts may cost, over all shards: not much more than the changes of late took."""
-
-    def __init__(self) -> None:
-        self._bytes = 0
-
-    @property
-    def left(self) -> bool:
-        """Whether another whole part may be written."""
-        return self._bytes > 0
-
-    def note(self, size_bytes: int, *, whole: bool) -> None:
-        """Take note of a part; changes earn twice their size, since what grows is larger the next time."""
-        self._bytes = self._bytes - size_bytes if whole else min(self._bytes + 2 * size_bytes, _CREDIT_BYTES)
+        } | {name: value for name, value in (("log", self._log), ("key", self._key)) if value is not None}
 
 
 class Shard:
-    """One shard's database; `positions`, `newest_ns` and `logged_ms` are as of when it was opened."""
+    """One shard's database; `positions` and `mark` are as of when it was opened."""
 
-    def __init__(self, path: Path, own_format: dict[str, Any], credit: Credit, heap: Heap) -> None:
+    def __init__(
+        self,
+        path: Path,
+        own_format: dict[str, Any],
+        credit: Credit,
+        heap: Heap,
+        before_saving: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path, self.number, self._credit, self._heap = path, int(own_format["shard"]), credit, heap
+        self._before_saving = before_saving
         self._operators: list[str] = own_format["operators"]
         try:
-            path.mkdir(parents=True, exist_ok=True)
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
             columns = {name: options() for name in ["default", *self._operators]}
             self._db = Rdict(str(path), options(), columns)
             header = header_of(self._db)
             if not own_format.items() <= header.format.items():
                 self._db.put(b"format", encode(header.format | own_format))
         except OSError as error:
-            fail(f"{path} cannot be made: {error.strerror}: set CLICKS_STATE_DIR to a directory to write to")
+            fail(unmakeable(path, error))
         except Exception as error:
-            if "/LOCK" in str(error):
-                fail(
-                    f"{path} is in use by another flow: stop it, or set CLICKS_STATE_DIR to another directory"
-                )
-            fail(damaged(path, error))
-        self.positions, self.newest_ns, self.logged_ms = header[2:]
+            fail(unusable(path, error))
+        self.positions, self.mark = header.positions, header.mark
         self._epoch = header.epoch
         self._handles = {name: self._db.get_column_family_handle(name) for name in self._operators}
-        self._sizes = {name: _Sizes() for name in self._operators}
+        self._sizes = {name: Sizes() for name in self._operators}
         self._epochs: list[dict[str, tuple[bytes, bool]]] = []
         self._positions: list[dict[str, Any]] = []
 
@@ -171,18 +218,40 @@ class Shard:
         try:
             parts = parts_of(self._db, operator, self._epoch)
         except Exception as error:
-            fail(damaged(self.path, error))
+            fail(unusable(self.path, error))
         for size_bytes, part in parts:
             self._sizes[operator].add(size_bytes, whole=part.pop("whole"))
         return [part for _, part in parts]
 
-    def save_position(self, positions: dict[str, int], newest_ns: int | None, logged_ms: int | None) -> None:
+    def save_position(self, positions: dict[str, int], mark: Mark) -> None:
         """Give the position that belongs to what the operators save of this epoch."""
-        saved = {"positions": dict(positions), "newest_ns": newest_ns, "logged_ms": logged_ms}
-        self._positions.append(saved)
+        self._positions.append({"positions": dict(positions), "mark": mark})
+
+    def show(self, positions: dict[str, int], mark: Mark) -> None:
+        """Keep what a board shows that is about to be published; survives a kill, and is not synced."""
+        self._put(b"shown", encode({"positions": positions, "mark": mark}))
+
+    def note(self, source: str, reading: Reading) -> None:
+        """Keep a reading; survives a kill, and is not synced."""
+        what = reading._asdict()
+        self._put(reading_key(source, what.pop("start")), encode(what))
+
+    def forget(self, source: str, position: int) -> None:
+        """Let go of the readings, and the poison, of what is before `position`."""
+        for key in reading_key, poison_key:
+            self._note(self._db.delete_range, key(source, 0), key(source, position))
+
+    def fly(self, source: str, flight: Flight) -> None:
+        """Keep what of a source is being taken in; survives a kill, and is not synced."""
+        self._put(flight_key(source), encode(flight._asdict()))
+
+    def poison(self, source: str, position: int) -> None:
+        """Keep that a record is poison."""
+        self._put(poison_key(source, position), b"")
 
     def save(self, operator: str, changes: Changes) -> None:
         """Give an operator's changes of an epoch; with those of the last operator all are written."""
+        self._before_saving()
         sizes = self._sizes[operator]
         whole = sizes.first or (sizes.outgrown and self._credit.left)
         part = encode(changes(everything=whole) | {"whole": whole}), whole
@@ -197,6 +266,15 @@ class Shard:
         if len(self._epochs[0]) == len(self._operators):
             self._write(self._epochs.pop(0), self._positions.pop(0))
             self._heap.trim(time.monotonic())
+
+    def _put(self, key: bytes, value: bytes) -> None:
+        self._note(self._db.put, key, value)
+
+    def _note(self, do: Callable[[bytes, bytes], None], first: bytes, second: bytes) -> None:
+        try:
+            do(first, second)
+        except Exception as error:
+            fail(unwritable(self.path, error))
 
     @property
     def held_bytes(self) -> int:
@@ -226,39 +304,13 @@ class Shard:
             fail(unwritable(self.path, error))
 
 
-class _Sizes:
-    """How large an operator's parts on disk are: when to write it whole."""
-
-    def __init__(self) -> None:
-        self._whole_bytes: int | None = None
-        self._since_bytes = 0
-
-    def add(self, size_bytes: int, *, whole: bool) -> None:
-        if whole:
-            self._whole_bytes, self._since_bytes = size_bytes, 0
-        else:
-            self._since_bytes += size_bytes
-
-    @property
-    def first(self) -> bool:
-        return self._whole_bytes is None
-
-    @property
-    def all_bytes(self) -> int:
-        return (self._whole_bytes or 0) + self._since_bytes
-
-    @property
-    def outgrown(self) -> bool:
-        return self._since_bytes > (self._whole_bytes or 0) + _SLACK_BYTES
-
-
 def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
     try:
         header = read_header(path)
-    except DamagedError as error:
-        fail(damaged(path, error))
+    except (DamagedError, OSError) as error:
+        fail(unusable(path, error))
     for key, value in header.format.items():
-        if value != wanted.get(key, value if key == "log" else None):
+        if value != wanted.get(key, value if key in ("log", "key") else None):
             if key == "log" and wanted["source"].startswith("kafka:"):
                 fail(
                     f"{path} holds state of another {wanted['source']}: the topic was deleted and created "

@@ -1,16 +1,19 @@
 """A shard's files: how its RocksDB is laid out, opened and read.
 
 STATE_DIR/shard-0000/   column family `default`:  `format`    version, shards, shard, source, operators, log
-                                                  `position`  epoch, positions, newest_ns, logged_ms
+                                                  `position`  epoch, positions, mark (of the watermark)
+                                                  `shown`     positions and mark of the newest board
+                                                  `read/SOURCE/START`  a reading: end, read_ms, until_s
+                                                  `flight/SOURCE`, `poison/SOURCE/POSITION`  quarantine
                         column family OPERATOR:   epoch, 8 bytes big-endian -> a part of its state
 
 """
 
 from __future__ import annotations
 
-import errno
 import os
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -18,30 +21,43 @@ from rocksdict import AccessType, Options, Rdict
 
 from flows.failing import one_line, within
 from flows.packing import decode
+from flows.quarantine import Flight
+from flows.readings import Reading
+from flows.state_trouble import DamagedError, unusable
+from flows.watermark import Mark, mark_of
 
-VERSION = 4
+VERSION = 5
 OPENING_S = 60
 _BUFFER_BYTES = 1 << 22
-_NO_ROOM = [os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)]
-
 Found = TypeVar("Found")
 
 
-class DamagedError(Exception):
-    """State that is not complete, or cannot be read."""
+class Shown(NamedTuple):
+    """What the newest board shows: the positions it includes, and the watermark."""
+
+    positions: dict[str, int]
+    mark: Mark
 
 
 class Header(NamedTuple):
-    """What a shard says of itself; a fresh one nothing (all empty, None or -1)."""
+    """What a shard says of itself; a fresh one nothing (all empty, or -1).
+
+    `positions` and `mark` belong to its state. The newest board `shown`, the `readings`, `flights` and
+    `poison` are those that were noted in it, whatever shards they are of.
+    """
 
     format: dict[str, Any]
     epoch: int
     positions: dict[str, int]
-    newest_ns: int | None
-    logged_ms: int | None
+    mark: Mark
+    shown: Shown
+    readings: dict[str, list[Reading]]
+    flights: dict[str, Flight]
+    poison: dict[str, list[int]]
 
 
-NOTHING = Header({}, -1, {}, None, None)
+NOTHING = Header({}, -1, {}, Mark(), Shown({}, Mark()), {}, {}, {})
+_READ, _FLIGHT, _POISON = b"read/", b"flight/", b"poison/"
 
 
 def shard_path(directory: Path, number: int) -> Path:
@@ -70,7 +86,7 @@ def read(path: Path, columns: list[str], look: Callable[[Rdict], Found]) -> Foun
         files = _names(path)
         try:
             # Some damage makes RocksDB look for the rest of its files' list for ever.
-            with within(OPENING_S, damaged(path, TimeoutError(f"not opened within {OPENING_S} s"))):
+            with within(OPENING_S, unusable(path, TimeoutError(f"not opened within {OPENING_S} s"))):
                 db = Rdict(
                     str(path), options(), {name: options() for name in columns}, AccessType.read_only()
                 )
@@ -97,7 +113,67 @@ def header_of(db: Rdict) -> Header:
     if own_format is None:
         return NOTHING
     header = NOTHING._replace(format=decode(own_format))
-    return header._replace(**decode(position)) if position and header.format["version"] == VERSION else header
+    if header.format["version"] != VERSION:
+        return header
+    header = header._replace(
+        shown=_shown(db.get(b"shown")),
+        readings=dict(_readings(db)),
+        flights={key.decode(): Flight(**decode(value)) for key, value in _noted(db, _FLIGHT)},
+        poison=_positions(db),
+    )
+    if position is None:
+        return header
+    found = decode(position)
+    return header._replace(epoch=found["epoch"], positions=found["positions"], mark=mark_of(found["mark"]))
+
+
+def _shown(data: bytes | None) -> Shown:
+    if data is None:
+        return NOTHING.shown
+    found = decode(data)
+    return Shown(found["positions"], mark_of(found["mark"]))
+
+
+def reading_key(source: str, start: int) -> bytes:
+    """Return where a reading is noted; keys of one source are in the order of positions."""
+    return _READ + source.encode() + b"/" + start.to_bytes(8, "big")
+
+
+def poison_key(source: str, position: int) -> bytes:
+    """Return where it is noted that a record is poison; keys of one source are in the order of positions."""
+    return _POISON + source.encode() + b"/" + position.to_bytes(8, "big")
+
+
+def flight_key(source: str) -> bytes:
+    """Return where it is noted what of a source is being taken in."""
+    return _FLIGHT + source.encode()
+
+
+def _noted(db: Rdict, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Yield the notes whose keys begin with `prefix`, by the rest of the key."""
+    items: Iterator[Any] = db.items(from_key=prefix)
+    for key, value in items:
+        if key.startswith(prefix):
+            yield key[len(prefix) :], value
+
+
+def _place(key: bytes) -> tuple[str, int]:
+    return key[:-9].decode(), int.from_bytes(key[-8:], "big")
+
+
+def _readings(db: Rdict) -> Iterator[tuple[str, list[Reading]]]:
+    found: defaultdict[str, list[Reading]] = defaultdict(list)
+    for key, value in _noted(db, _READ):
+        source, start = _place(key)
+        found[source].append(Reading(start, **decode(value)))
+    yield from found.items()
+
+
+def _positions(db: Rdict) -> dict[str, list[int]]:
+    found: defaultdict[str, list[int]] = defaultdict(list)
+    for source, position in (_place(key) for key, _ in _noted(db, _POISON)):
+        found[source].append(position)
+    return dict(found)
 
 
 def parts_of(db: Rdict, operator: str, epoch: int) -> list[tuple[int, dict[str, Any]]]:
@@ -109,18 +185,6 @@ def parts_of(db: Rdict, operator: str, epoch: int) -> list[tuple[int, dict[str, 
         message = f"parts of {operator} are missing"
         raise DamagedError(message)
     return parts
-
-
-def unwritable(path: Path, error: Exception) -> str:
-    """Return the one line for a shard that cannot be written."""
-    return f"{path} cannot be written: {one_line(error)}: make room there, then restart the flow"
-
-
-def damaged(path: Path, error: Exception) -> str:
-    """Return the one line for a shard that cannot be used; for want of room it is not damaged."""
-    if any(text in str(error) for text in _NO_ROOM):
-        return unwritable(path, error)
-    return f"{path} is damaged: {one_line(error)}: move it away to rebuild it from the source"
 
 
 def options() -> Options:

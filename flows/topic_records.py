@@ -6,7 +6,7 @@ import json
 import zlib
 from typing import NamedTuple
 
-from flows.entries import Entry, ordinal_text
+from flows.entries import Entry, ordinal_text, source_of
 
 
 class Record(NamedTuple):
@@ -37,9 +37,9 @@ def record_of(entry: Entry) -> Record:
         key, value = fields["user"].encode(), json.dumps([offer]).encode()
     else:
         key, value = None, fields["record"]
-        headers = [("reason", fields["reason"]), ("position", f"{entry.lane}@{entry.ordinal[0]}")]
+        headers = [("reason", fields["reason"]), ("position", f"{source_of(entry.lane)}@{entry.ordinal[0]}")]
     record_id = f"{entry.lane}@{ordinal_text(entry.ordinal)}-{zlib.crc32(value):08x}"
-    return Record(record_id, key, value, [("id", record_id), *headers], key or entry.lane.encode())
+    return Record(record_id, key, value, [("id", record_id), *headers], key or source_of(entry.lane).encode())
 
 
 def place_of(record_id: str) -> tuple[str, str]:

@@ -1,21 +1,24 @@
 """The sink of topics: offers and rejected records go to Kafka, each once, never in the way of the flow.
 
-A background thread writes. What is not acknowledged waits here and in the state, and so is sent again after a
-kill; what of that a topic already holds is passed over (`flows.topic_memory`). That makes it once, unless an
-id is not seen where it is: because a broker is still taking in what a killed flow has sent, or because of
-more records behind it than are read back. The header `id` lets a consumer drop what comes twice by that.
+A background thread writes. What is not acknowledged waits here, packed, and in the state, and so is sent
+again after a kill; what of that a topic already holds is passed over (`flows.topic_memory`). That makes it
+once, unless an id is not seen where it is: because a broker is still taking in what a killed flow has sent,
+or because of more records behind it than are read back. The header `id` lets a consumer drop what comes twice
+by that.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import deque
+from collections.abc import Callable
 from itertools import chain
 from threading import Condition, Lock, Thread
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from flows.entries import Entries, Entry, StreamName
+from flows.backlog import Queue
+from flows.entries import Entries, Entry, Ordinal, StreamName
 from flows.failing import fail, one_line
 from flows.kafka_errors import Place
 from flows.outbox import Note, Receipts
@@ -27,13 +30,13 @@ from flows.topic_records import record_of
 
 log = logging.getLogger("clicks.topics")
 
-# While the broker is down all offers wait for it, and the newest of the rejected records (0: all).
-KEEPS: dict[StreamName, int] = {"special_offers": 0, "rejected": 100_000}
+# While the broker is down at most so many bytes of a topic's entries wait for it, packed.
+MOST_BYTES = 16 << 20
 # With more waiting while it is not, the flow waits too.
 ROOM = 10_000
 CLOSE_S = 10.0
 
-_CHUNK, _POLL_S, _IDLE_S = 500, 0.05, 1.0
+_POLL_S, _IDLE_S = 0.05, 1.0
 
 
 Item = list[Entries]
@@ -46,8 +49,8 @@ class TopicsSink(DynamicSink[Item]):
     """
 
     def __init__(self, settings: Settings, receipts: Receipts) -> None:
-        self._settings = settings
-        self._on_written = receipts.sink({stream: KEEPS[stream] for stream in settings.topics})
+        self._settings, self._receipts = settings, receipts
+        self._on_written = receipts.sink(settings.topics)
         self._lock = Lock()
         self._writer: _Writer | None = None
 
@@ -55,7 +58,7 @@ class TopicsSink(DynamicSink[Item]):
         """Start the writer of this process, which all its workers share; wrong settings end the flow."""
         with self._lock:
             if self._writer is None:
-                self._writer = _Writer(self._settings, self._on_written)
+                self._writer = _Writer(self._settings, self._on_written, self._receipts.drop)
             self._writer.partitions += 1
             return self._writer
 
@@ -69,22 +72,33 @@ class _Sent:
 
 
 class _Topic:
-    """A topic, with the entries that wait for it and those sent to it, in their order."""
+    """A topic, with the entries that wait for it and those sent to it, in their order.
+
+    Those to be sent again come first. Of those given up only the last one's place is kept: it counts as
+    written once all that were sent before it are.
+    """
 
     def __init__(self, place: Place) -> None:
         self.place = place
-        self.waiting: deque[Entry] = deque()
+        self.again: deque[Entry] = deque()
+        self.waiting = Queue(most_bytes=MOST_BYTES)
         self.sent: deque[_Sent] = deque()
+        self.given_up: dict[tuple[StreamName, str], Ordinal] = {}
         self.partitions = 0
         self.memories: dict[int, Memory] = {}
+
+    @property
+    def left(self) -> int:
+        """How many entries are still to be sent."""
+        return len(self.again) + self.waiting.entries
 
 
 class _Writer(StatelessSinkPartition[Item]):
     """Writes to the topics until all partitions, all of them this one, are closed."""
 
-    def __init__(self, settings: Settings, on_written: Note) -> None:
+    def __init__(self, settings: Settings, on_written: Note, on_dropped: Callable[[int], None]) -> None:
         self.partitions = 0
-        self._brokers, self._on_written = settings.brokers, on_written
+        self._brokers, self._on_written, self._on_dropped = settings.brokers, on_written, on_dropped
         self._topics = {
             stream: _Topic(
                 Place(self._brokers, name, TOPIC_VARIABLES[stream], f"writing and reading of topic {name!r}")
@@ -93,7 +107,7 @@ class _Writer(StatelessSinkPartition[Item]):
         }
         self._client = Client(settings)
         self._changed = Condition()
-        self._closing = self._given_up = False
+        self._closing = self._full = False
         self._thread = Thread(target=self._run, name="topics-writer", daemon=True)
         self._thread.start()
 
@@ -102,11 +116,11 @@ class _Writer(StatelessSinkPartition[Item]):
         with self._changed:
             for entries in chain.from_iterable(items):
                 if entries.stream in self._topics:
-                    self._topics[entries.stream].waiting.extend(entries.each())
+                    self._append(self._topics[entries.stream], entries)
             self._changed.notify_all()
             while self._waiting() > ROOM and not self._client.down:
                 self._changed.wait(_POLL_S)
-            self._given_up = self._client.down and self._give_up()
+            self._full = self._full and self._client.down
 
     def close(self) -> None:
         """Close one partition; with the last one, write what is left, for at most CLOSE_S seconds."""
@@ -125,21 +139,20 @@ class _Writer(StatelessSinkPartition[Item]):
             )
 
     def _waiting(self) -> int:
-        return sum(len(topic.waiting) for topic in self._topics.values())
+        return sum(topic.left for topic in self._topics.values())
 
     def _sent(self) -> int:
         return sum(len(topic.sent) for topic in self._topics.values())
 
-    def _give_up(self) -> bool:
-        """Let the oldest go of what is not to be kept; returns whether any has gone since it is down."""
-        for stream, topic in self._topics.items():
-            surplus = len(topic.waiting) - KEEPS[stream] if KEEPS[stream] else 0
-            if surplus > 0 and not self._given_up:
-                log.warning("more than %d entries of %s wait: the oldest go", KEEPS[stream], stream)
-            for _ in range(surplus):
-                topic.waiting.popleft()
-            self._given_up = self._given_up or surplus > 0
-        return self._given_up
+    def _append(self, topic: _Topic, entries: Entries) -> None:
+        """Put entries in, and count the oldest ones that have to go for them."""
+        gone = topic.waiting.append(entries)
+        if gone:
+            if not self._full:
+                self._full = True
+                log.warning("%s: too many entries wait for Kafka: the oldest go", topic.place.topic)
+            topic.given_up |= {(each.stream, each.lane): each.last for each in gone}
+            self._on_dropped(sum(each.size for each in gone))
 
     # In the writing thread
 
@@ -174,7 +187,11 @@ class _Writer(StatelessSinkPartition[Item]):
 
     def _next(self, topic: _Topic) -> list[Entry]:
         with self._changed:
-            entries = [topic.waiting.popleft() for _ in range(min(_CHUNK, len(topic.waiting)))]
+            if topic.again:
+                entries = list(topic.again)
+                topic.again.clear()
+            else:
+                entries = list(topic.waiting.popleft().each()) if topic.waiting.pieces else []
             self._changed.notify_all()
         return entries
 
@@ -200,14 +217,22 @@ class _Writer(StatelessSinkPartition[Item]):
                 entry = topic.sent.popleft().entry
                 self._on_written(entry.stream, entry.lane, entry.ordinal)
                 self._client.moved()
+            if not topic.sent:
+                self._note_given_up(topic)
         if self._client.broken:
             self._begin_anew()
+
+    def _note_given_up(self, topic: _Topic) -> None:
+        with self._changed:
+            gone, topic.given_up = topic.given_up, {}
+        for (stream, lane), last in gone.items():
+            self._on_written(stream, lane, last)
 
     def _begin_anew(self) -> None:
         """Send again what has not arrived, after another look at what the topics hold."""
         self._client.renew()
         with self._changed:
             for topic in self._topics.values():
-                topic.waiting.extendleft(sent.entry for sent in reversed(topic.sent))
+                topic.again.extendleft(sent.entry for sent in reversed(topic.sent))
                 topic.sent.clear()
         self._find()

@@ -8,39 +8,45 @@ from typing import Any
 
 import numpy as np
 
-from flows.columns import Rejection
-from flows.entries import Entries, pack
+from flows.entries import Entries, lane_of, pack
 from flows.outbox import Outbox, Receipts
+from flows.rejected import Rejected
 from flows.split import ShardClicks
 
 
 class Totals:
-    """Counts what becomes of every record; rejected ones are passed on for all to see."""
+    """Counts what becomes of every record; rejected ones are passed on for all to see.
+
+    Of entries it counts those that a sink had to give up.
+    """
 
     def __init__(self, receipts: Receipts | None = None) -> None:
         self._counts: Counter[str] = Counter()
-        self._outbox = Outbox(receipts or Receipts())
+        self._receipts = receipts or Receipts()
+        self._outbox = Outbox(self._receipts)
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks and the shard's rejected records."""
         self._counts["clicks"] += len(item)
         self._counts["late"] += item.late
+        self._counts["ahead"] += item.ahead
         if item.rejected:
-            for rejection in item.rejected:
-                self._counts[f"rejected {rejection.reason}"] += 1
-            self._outbox.put(_entries(item.header.source, item.rejected))
+            for reason, number in item.rejected.counts().items():
+                self._counts[f"rejected {reason}"] += number
+            self._outbox.put(_entries(lane_of(item.header.source, item.header.log), item.rejected))
 
     def entries(self) -> list[Entries]:
         """Return the entries of the records rejected since the last call, at first those not yet written."""
         return self._outbox.entries()
 
     def report(self, as_of_s: int) -> dict[str, int]:
-        """Return the counts."""
+        """Return the counts; entries given up meanwhile, of any shard in this process, are in one of them."""
+        self._counts["dropped"] += self._receipts.take_dropped()
         return dict(self._counts)
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
-        """Return all counts, which are few, and the entries that are not yet written."""
-        return {"counts": dict(self._counts), "outbox": self._outbox.pending()}
+        """Return all counts, which are few, and what changed of the entries not yet written, or all."""
+        return {"counts": dict(self._counts), "outbox": self._outbox.changes(everything=everything)}
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in a part of the state."""
@@ -48,12 +54,13 @@ class Totals:
         self._outbox.load(part["outbox"])
 
 
-def _entries(source: str, rejected: list[Rejection]) -> Iterator[Entries]:
+def _entries(lane: str, rejected: Rejected) -> Iterator[Entries]:
     # Rows of one column-shaped record share its position: numbered, so that none hides another.
-    position = np.array([rejection.position for rejection in rejected])
+    position = rejected.position
     sub = np.arange(len(position)) - np.searchsorted(position, position)
-    reasons, records = [each.reason for each in rejected], [each.record for each in rejected]
-    return pack("rejected", source, [position, sub], {"reason": reasons, "record": records})
+    first, kept = len(position) - len(rejected.records), list(rejected.kept())
+    reasons, records = [each.reason for each in kept], [each.record for each in kept]
+    return pack("rejected", lane, [position[first:], sub[first:]], {"reason": reasons, "record": records})
 
 
 def total_values(shards: list[dict[str, int]]) -> dict[str, Any]:
@@ -69,4 +76,14 @@ def total_values(shards: list[dict[str, int]]) -> dict[str, Any]:
         "late_total": total["late"],
         "rejected_total": sum(rejected.values()),
         "rejected": rejected,
+        "entries_dropped_total": total["dropped"],
     }
+
+
+def read_and_ahead(shards: list[dict[str, int]]) -> tuple[int, int]:
+    """Return (records that became clicks, late or not, or are too new; how many were ahead when read)."""
+    total: Counter[str] = Counter()
+    for shard in shards:
+        total.update(shard)
+    too_new = total["rejected too_new"]
+    return total["clicks"] + total["late"] + too_new, total["ahead"] + too_new

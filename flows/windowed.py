@@ -20,6 +20,7 @@ from flows.admission import Admission, GapError
 from flows.directory import Directory
 from flows.entries import Entries
 from flows.failing import fail
+from flows.rejected import Rejected
 from flows.split import Beat, ShardClicks
 from flows.state import Shard, State
 from flows.stopping import stop_requested
@@ -86,11 +87,10 @@ class _MetricLogic(StatefulBatchLogic[ShardClicks, Any, int]):
 
 
 class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
-    """Admits; with a `name` also numbers the shard's visitors and keeps their numbers and the positions."""
+    """Admits; with a `directory` also numbers the shard's visitors, and keeps the positions."""
 
-    def __init__(self, name: str | None, state: State) -> None:
-        self._name, self._state = name, state
-        self._directory = Directory()
+    def __init__(self, name: str, state: State, directory: Directory | None) -> None:
+        self._name, self._state, self._directory = name, state, directory
         self._shard: Shard | None = None
         self._admission: Admission | None = None
         self._empty: ShardClicks | None = None
@@ -98,14 +98,17 @@ class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
 
     def _open(self, first: ShardClicks) -> Admission:
         self._shard = shard = self._state.shard(first.shard)
-        self._admission = Admission(shard.positions, shard.newest_ns, shard.logged_ms)
+        self._admission = admission = Admission(shard.positions, shard.mark)
+        self._state.watch(admission.waiting)
         self._empty = first.take(np.empty(0, np.int64))
-        self._empty.rejected, self._empty.newest = [], []
-        if self._name is not None:
-            for part in shard.load(self._name):
+        self._empty.rejected, self._empty.newest = Rejected(), []
+        for part in shard.load(self._name):
+            admission.waiting.load(part)
+            if self._directory is not None:
                 self._directory.load(part)
+        if self._directory is not None:
             self._directory.loaded()
-        return self._admission
+        return admission
 
     def on_batch(self, values: list[ShardClicks]) -> tuple[Iterable[ShardClicks], bool]:
         admission = self._admission or self._open(values[0])
@@ -122,29 +125,37 @@ class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
 
     def _give(self, items: list[ShardClicks]) -> list[ShardClicks]:
         self._given = self._given or bool(items)
-        if self._name is not None:
+        if self._directory is not None:
             for item in items:
                 self._directory.number(item)
-                metrics.count(len(item), item.late, [rejection.reason for rejection in item.rejected])
+                metrics.count(len(item), item.late, item.rejected.counts())
         return items
 
     def snapshot(self) -> int:
         if self._shard is None or self._admission is None:
             return -1
         # Where all was held the metrics were not called: this epoch leaves the shard as it was.
-        if self._name is not None and self._given:
+        if self._given:
             self._given = False
-            clock = self._admission.clock
-            self._shard.save_position(self._admission.positions, clock.newest_ns, clock.logged_ms)
-            self._shard.save(self._name, self._directory.changes)
+            if self._directory is not None:
+                self._shard.save_position(self._admission.positions, self._admission.watermark.mark)
+            self._shard.save(self._name, self._changes)
         return self._shard.number
 
+    def _changes(self, *, everything: bool) -> dict[str, Any]:
+        assert self._admission is not None
+        part = self._admission.waiting.changes(everything=everything)
+        return part if self._directory is None else part | self._directory.changes(everything=everything)
 
-def admitted(name: str, clicks: Stream[Keyed], state: State, *, directory: bool = False) -> Stream[Keyed]:
-    """Admit each shard's clicks; with `directory`, number its visitors."""
-    if directory:
-        state.expect(name, everywhere=True)
-    return op.stateful_batch(name, clicks, lambda _: _AdmissionLogic(name if directory else None, state))
+
+def admitted(
+    name: str, clicks: Stream[Keyed], state: State, *, directory: bool = False, everywhere: bool = True
+) -> Stream[Keyed]:
+    """Admit each shard's clicks, or those of the first alone; with `directory`, number its visitors."""
+    state.expect(name, everywhere=everywhere, reports=False)
+    return op.stateful_batch(
+        name, clicks, lambda _: _AdmissionLogic(name, state, Directory() if directory else None)
+    )
 
 
 def windowed(

@@ -29,21 +29,22 @@ from redis.connection import AbstractConnection
 from flows import (
     board,
     categories,
+    cluster,
     decode,
     devices,
     latest,
     pages,
+    part_sizes,
     redis_sink,
     sessions,
     sources,
-    state,
     windowed,
 )
 from flows.items import Batch
 from flows.kafka_reader import Reader
 from flows.state import Shard
 from tests.kafka_faults import KAFKA_FAULTS
-from tests.mutants import MUTANTS
+from tests.mutants import KILLERS, MUTANTS
 
 # Imported here, before the fork, so that a child starts at once; flows.clicks itself reads the environment.
 PRELOADED = (board, categories, decode, devices, latest, pages, redis_sink, sessions, windowed, pd)
@@ -84,11 +85,13 @@ def run(environment: dict[str, str], arguments: list[str], faults: Faults, log: 
 def _apply(faults: Faults) -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr(sources, "BLOCK_BYTES", faults.block_bytes)
-    patch.setattr(state, "_SLACK_BYTES", faults.slack_bytes)
+    patch.setattr(part_sizes, "_SLACK_BYTES", faults.slack_bytes)
+    # Of a key drawn anew each time, each run would find something else.
+    patch.setattr(cluster, "drawn_key", lambda: 0)
     _pause_after_batches(patch, faults.pause_s)
     _shorten_epochs(patch, faults.epoch_ms)
     if faults.mutant is not None:
-        (MUTANTS | KAFKA_FAULTS)[faults.mutant](patch)
+        (MUTANTS | KAFKA_FAULTS | KILLERS)[faults.mutant](patch)
     if faults.kill_at is not None:
         (KILL_POINTS | COMMIT_POINTS)[faults.kill_at[0]](patch, faults.kill_at[1])
     if faults.file_bytes is not None:

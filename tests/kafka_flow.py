@@ -164,13 +164,15 @@ def produce(producer: Producer, topic: str, records: list[bytes | None], part: i
 def numbered(parts: list[list[bytes]]) -> list[tuple[int, bytes]]:
     """Return the records of all partitions in the order of their event time, which no two clicks share.
 
-    What is no click comes after the one before it.
+    What is no click comes after the one before it, and so do records that a producer sent again: each
+    partition keeps its order.
     """
     timed: list[tuple[int, bytes]] = []
     for part in parts:
         time_ns = 0
         for record in part:
-            time_ns = json.loads(record)["timestamp"] if record.startswith(b"{") else time_ns
+            if record.startswith(b"{"):
+                time_ns = max(time_ns, json.loads(record)["timestamp"])
             timed.append((time_ns, record))
     return list(enumerate(record for _, record in sorted(timed, key=itemgetter(0))))
 

@@ -358,8 +358,8 @@ def table(**changes: Any) -> Callable[[int], bytes]:
     return lambda clock: record_of({"Timestamps": [clock, clock]} | good | changes)
 
 
-_BAD_TIMES: list[Any] = [1.5, True, [], {}]
-_BAD_USERS: list[Any] = [5, False, ["a"], {}]
+_BAD_TIMES: list[Any] = [True, [], {}]
+_BAD_USERS: list[Any] = [5.5, False, ["a"], {}]
 _BAD_AGES: list[Any] = ["42", True, [42]]
 
 BROKEN: dict[str, list[Callable[[int], bytes]]] = {
@@ -370,9 +370,6 @@ BROKEN: dict[str, list[Callable[[int], bytes]]] = {
         fixed(b"[" * 5000 + b"]" * 5000),
         lambda clock: b'{"userId":"a","age":NaN,"timestamp":%d}' % clock,
         lambda clock: b'{"userId":"a","ip":-Infinity,"timestamp":%d}' % clock,
-        lambda clock: b'{"userId":"a\\udc00","timestamp":%d}' % clock,
-        lambda clock: b'{"userId":"a","note":["\\udfff"],"timestamp":%d}' % clock,
-        lambda clock: b'{"userId":"a","title":"\\ud83d","timestamp":%d}' % clock,
         lambda clock: record_of(click_of("torn " * 200, clock))[:-1],
     ],
     "not_a_click": [
@@ -404,6 +401,10 @@ BROKEN: dict[str, list[Callable[[int], bytes]]] = {
         without("userId"),
         fixed(b'{"timestamp":"x"}'),
     ],
+    "too_long": [
+        *(with_fields(**{name: "x" * 257}) for name in ("userId", "productId", "category", "deviceType")),
+        with_fields(userId="ü" * 300, timestamp="never"),
+    ],
     "bad_time": [
         with_fields(timestamp=value)
         for value in (
@@ -413,13 +414,13 @@ BROKEN: dict[str, list[Callable[[int], bytes]]] = {
                 "2024-02-30",
                 "٢٠٢٤-02-28",
                 "2024-02-28T24:00:00",
-                "20240228",
+                "202402",
+                "2023-366",
                 "1709164800",
             ),
             *(
-                "2024-02-28T10:00:00.1234567890",
                 "2024-02-28T10:00:61Z",
-                "2024-W09-3",
+                "2024-W09-8",
                 " 2024-02-28T10:00:00Z",
             ),
             *(2**63, -(2**63) - 1, 10**30),

@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+from flows import decode as decode_module
 from flows import redis_sink, sources
 from flows.admission import Admission
-from flows.cluster import Opening
+from flows.columns import Clicks
 from flows.directory import Directory
 from flows.entries import StreamName
+from flows.items import Batch
+from flows.opening import Opening
 from flows.packing import encode
+from flows.rejected import Rejected
 from flows.ring import Ring
 from flows.sessions import Sessions
 from flows.slices import Slices
@@ -25,6 +29,7 @@ from flows.split import ShardClicks
 from flows.state import Shard
 from flows.table import Table
 from flows.totals import Totals
+from flows.watermark import NOTHING
 
 Patch = pytest.MonkeyPatch
 
@@ -34,11 +39,14 @@ def clicks_applied_are_not_skipped(patch: Patch) -> None:
 
 
 def half_applied_batches_are_skipped_whole(patch: Patch) -> None:
+    """Where readings were noted, what is read again is cut as it was."""
+
     def skip(item: ShardClicks, applied: int) -> ShardClicks:
         kept = item.take(np.empty(0, np.int64))
-        kept.rejected, kept.newest = [], []
+        kept.rejected, kept.newest = Rejected(), []
         return kept
 
+    patch.setattr(Opening, "readings", lambda *_: [])
     patch.setattr(Admission, "_unapplied", staticmethod(skip))
 
 
@@ -55,9 +63,7 @@ def rejections_applied_are_not_skipped(patch: Patch) -> None:
 
 def the_newest_click_is_forgotten(patch: Patch) -> None:
     save = Shard.save_position
-    patch.setattr(
-        Shard, "save_position", lambda shard, positions, newest, logged: save(shard, positions, None, None)
-    )
+    patch.setattr(Shard, "save_position", lambda shard, positions, mark: save(shard, positions, NOTHING))
 
 
 def the_source_begins_at_the_first_shard(patch: Patch) -> None:
@@ -259,3 +265,21 @@ MUTANTS: dict[str, Callable[[Patch], None]] = {
         positions_are_written_before_state,
     )
 }
+
+KILLER = b"kill the flow, please"
+
+
+def a_record_that_kills(patch: Patch) -> None:
+    """End the process at once when a batch is decoded that has a record with KILLER in it."""
+    decode = decode_module.decode
+
+    def deadly(batch: Batch, **options: Any) -> Clicks:
+        data = b"".join(batch.data) if isinstance(batch.data, list) else batch.data
+        if KILLER in data:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return decode(batch, **options)
+
+    patch.setattr(decode_module, "decode", deadly)
+
+
+KILLERS = {"a_record_that_kills": a_record_that_kills}

@@ -27,7 +27,10 @@ HOUR = 60 * MINUTE
 
 MAX_BYTES = 1_048_576
 MAX_DEPTH = 500
+MAX_ROWS = 10_000
+MAX_NAME = 256
 KEPT_BYTES = 512
+SHOWN = 512
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 YEAR_2000 = 946_684_800 * SECOND
 
@@ -37,8 +40,9 @@ FIELDS = (
 )
 # The fields that metrics use, with the types they may have; `type(x) in` tells a bool from an int.
 USED: dict[str, tuple[type, ...]] = {
-    "timestamp": (int, str),
-    **dict.fromkeys(("userId", "productId", "category", "deviceType", "gender", "title"), (str,)),
+    "timestamp": (int, float, str),
+    "userId": (int, str),
+    **dict.fromkeys(("productId", "category", "deviceType", "gender", "title"), (str,)),
     "age": (int, float),
 }
 
@@ -56,7 +60,9 @@ class Click(NamedTuple):
 
     @property
     def device(self) -> str:
-        return "Unknown" if self.fields["deviceType"] is None else str(self.fields["deviceType"])
+        device = str(self.fields["deviceType"] or "Unknown")
+        known = {name.casefold(): name for name in ("Desktop", "Tablet", "Mobile")}
+        return known.get(device.casefold(), device)
 
 
 def recompute(records: Sequence[tuple[int, bytes]], read_ms: int, as_of_ms: int | None = None) -> Expected:
@@ -108,6 +114,7 @@ def recompute(records: Sequence[tuple[int, bytes]], read_ms: int, as_of_ms: int 
             "devices_now": sum(row["Total"] for row in devices),
             "clicks_total": len(clicks),
             "late_total": late,
+            "ahead": 0,  # of a log that is over nothing waits
             "rejected_total": len(rejected),
             "rejected": dict(Counter(reason for reason, _, _ in rejected)),
         },
@@ -135,14 +142,23 @@ def decoded(record: bytes, read_ms: int) -> list[Click | str]:
 
 
 def json_value(record: bytes) -> Any:
-    """Return the JSON value of a record; ValueError if it is none or escapes half a character."""
+    """Return the JSON value of a record; ValueError if it is none."""
     text = record.decode("utf-8")
     if text.count("[") + text.count("{") > MAX_DEPTH and depth(text) > MAX_DEPTH:
         msg = "nested too deep"
         raise ValueError(msg)
     value = json.loads(text, parse_constant=no_constant, parse_int=lambda digits: int(digits[:4000]))
-    # A lone surrogate is a UnicodeEncodeError, which is a ValueError.
-    json.dumps(value, ensure_ascii=False).encode("utf-8")
+    return whole(value) if "\\u" in text else value
+
+
+def whole(value: Any) -> Any:
+    """Return a JSON value in which half of a surrogate pair is U+FFFD."""
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", "\ufffd", value)
+    if isinstance(value, list):
+        return [whole(item) for item in value]
+    if isinstance(value, dict):
+        return {whole(key): whole(item) for key, item in value.items()}
     return value
 
 
@@ -166,6 +182,8 @@ def table_rows(table: Row) -> list[Row] | None:
     # In the order in which a later one hides an earlier one.
     found = [table.get(name) for name in ("TagValues", "NumericValues", "StringValues")]
     groups = [{} if group is None else group for group in found]
+    if type(times) is list and len(times) > MAX_ROWS:
+        return None
     if type(times) is not list or type(epoch) is not int or not all(type(group) is dict for group in groups):
         return None
     for group in groups:
@@ -183,13 +201,18 @@ def table_rows(table: Row) -> list[Row] | None:
 
 def judged(row: Row, read_ms: int) -> Click | str:
     """Return the click of a row, or the reason to reject it."""
+    # Missing, null and empty are the same, but for what has to be there.
+    row = {k: None if v == "" and k not in ("timestamp", "userId") else v for k, v in row.items()}
     for name, types in USED.items():
         if row.get(name) is not None and type(row[name]) not in types:
             return "bad_type"
     if row.get("timestamp") is None:
         return "no_time"
-    if not row.get("userId"):
+    if row.get("userId") in (None, ""):
         return "no_user"
+    user = row["userId"] = str(row["userId"])
+    if any(len(row.get(name) or "") > MAX_NAME for name in ("userId", "productId", "category", "deviceType")):
+        return "too_long"
     time = event_time(row["timestamp"])
     if time is None:
         return "bad_time"
@@ -197,40 +220,73 @@ def judged(row: Row, read_ms: int) -> Click | str:
         return "too_old"
     if time > read_ms * MS + 5 * MINUTE:
         return "too_new"
-    return Click(time, row["userId"], {name: row.get(name) for name in FIELDS} | {"timestamp": time})
+    return Click(time, user, {name: shown(row.get(name)) for name in FIELDS} | {"timestamp": time})
 
 
-def event_time(value: int | str) -> int | None:
+def shown(value: Any) -> Any:
+    """Return a field as it is shown: a text, or the text of a list or object, cut to a greatest length."""
+    if isinstance(value, str):
+        return value[:SHOWN]
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, (list, dict)) else ""
+    return text[:SHOWN] if len(text) > SHOWN else value
+
+
+def event_time(value: float | str) -> int | None:
     """Return the time that a `timestamp` means; None if it means none."""
     if isinstance(value, str):
         return iso_time(value)
-    if not -(2**63) <= value < 2**63:
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
         return None
-    return value * (MS if abs(value) < 10**14 else 1000 if abs(value) < 10**17 else 1)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return None
+    units = [(10**11, SECOND), (10**14, MS), (10**17, 1000)]
+    unit = next((unit for below, unit in units if abs(value) < below), 1)
+    return int(Fraction(str(value)) * unit)
 
 
-# What datetime.fromisoformat takes on Python 3.10 (later versions take more), plus Z and 1 to 9 digits.
-ISO = re.compile(
-    r"(\d{4})-(\d\d)-(\d\d)(?:.(\d\d)(?::(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?)?"
-    r"(?:Z|([+-])(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{6}))?)?)?)?",
-    re.ASCII | re.DOTALL,
+DATES = {
+    r"\d{4}-\d\d-\d\d": "%Y-%m-%d",
+    r"\d{8}": "%Y%m%d",
+    r"\d{4}-\d{3}": "%Y-%j",
+    r"\d{7}": "%Y%j",
+    r"\d{4}-W\d\d-[1-7]": "%G-W%V-%u",
+    r"\d{4}W\d\d[1-7]": "%GW%V%u",
+}
+TIME = re.compile(
+    r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:[.,](\d+))?)?)?(?:Z|([+-])(\d\d)(?::?(\d\d)(?::?(\d\d))?)?)?", re.ASCII
 )
 
 
 def iso_time(text: str) -> int | None:
     """Return the time that an ISO 8601 string means (UTC if it has no offset); None if it is not one."""
-    match = ISO.fullmatch(text)
+    text = text.upper() if text.isascii() else text
+    for shape, form in DATES.items():
+        match = re.match(shape, text, re.ASCII)
+        rest = text[match.end() :] if match else ""
+        if match is None or rest[:1].isdigit():
+            continue
+        try:
+            day = datetime.strptime(match[0], form).replace(tzinfo=timezone.utc)
+        except ValueError:
+            return None
+        # Python takes day 366 and week 53 of any year.
+        if day.strftime(form).zfill(len(match[0])) != match[0]:
+            return None
+        return with_time(day, rest)
+    return None
+
+
+def with_time(day: datetime, rest: str) -> int | None:
+    """Return the time of a day and what is written after it."""
+    match = TIME.fullmatch(rest[1:] if rest else "00")
     if match is None:
         return None
-    sign = -1 if match[8] == "-" else 1
-    year, month, day, hour, minute, second = (int(match[group] or 0) for group in range(1, 7))
-    hours, minutes, seconds, microseconds = (sign * int(match[group] or 0) for group in range(9, 13))
-    offset = timedelta(hours=hours, minutes=minutes, seconds=seconds, microseconds=microseconds)
-    try:
-        moment = datetime(year, month, day, hour, minute, second, tzinfo=timezone(offset))
-    except ValueError:
+    hour, minute, second, hours, minutes, seconds = (int(match[n] or 0) for n in (1, 2, 3, 6, 7, 8))
+    if hour > 23 or max(minute, second, minutes) > 59 or hours > 23:
         return None
-    return (moment - EPOCH) // timedelta(microseconds=1) * 1000 + int((match[7] or "").ljust(9, "0"))
+    offset = (1 if match[5] == "-" else -1) * (hours * 3600 + minutes * 60 + seconds)
+    since = (day - EPOCH).days * 86_400 + hour * 3600 + minute * 60 + second + offset
+    return since * SECOND + int(((match[4] or "") + 9 * "0")[:9])
 
 
 # Clicks to metrics
@@ -336,7 +392,11 @@ def category_rows(clicks: list[Click]) -> list[Row]:
     """Count clicks per category, the most clicked first, ties by name."""
     counts = Counter(click.category for click in clicks)
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [{"category": category, "count": count} for category, count in ranked]
+    rows = [{"category": category, "count": count} for category, count in ranked[:100]]
+    if len(ranked) > 100:
+        others = sum(count for _, count in ranked[100:])
+        rows.append({"category": f"({len(ranked) - 100} others)", "count": others})
+    return rows
 
 
 def latest_rows(clicks: list[Click], as_of: int) -> list[Row]:

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.servers import free_port, wait_until
@@ -19,7 +20,8 @@ END_S = 30.0
 class Flow:
     """A flow of some processes on this host, each with a web server; its state and output are in `folder`.
 
-    `environment` is that of all processes, `command` what runs Python (with its arguments, if any).
+    `environment` is that of all processes, `own` what some have besides, by their number; `command` is what
+    runs Python (with its arguments, if any).
     """
 
     def __init__(
@@ -29,6 +31,7 @@ class Flow:
         processes: int = 1,
         arguments: tuple[str, ...] = (),
         command: tuple[str, ...] = (sys.executable,),
+        own: Mapping[int, dict[str, str]] | None = None,
     ) -> None:
         addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
         self.ports = [free_port() for _ in range(processes)]
@@ -36,14 +39,18 @@ class Flow:
         self._processes: list[subprocess.Popen[bytes]] = []
         for number in range(processes):
             cluster = ("-i", str(number), "-a", addresses) if processes > 1 else ()
-            own = {"BYTEWAX_DATAFLOW_API_ENABLED": "1", "BYTEWAX_DATAFLOW_API_PORT": str(self.ports[number])}
-            own |= {"BYTEWAX_DATAFLOW_API_CACHE_PATH": str(folder), "CLICKS_STATE_DIR": str(folder / "state")}
-            own |= {"RUST_BACKTRACE": "0", **environment}
+            given = {
+                "BYTEWAX_DATAFLOW_API_ENABLED": "1",
+                "BYTEWAX_DATAFLOW_API_PORT": str(self.ports[number]),
+            }
+            given |= {"BYTEWAX_DATAFLOW_API_CACHE_PATH": str(folder)}
+            given |= {"CLICKS_STATE_DIR": str(folder / "state"), "RUST_BACKTRACE": "0", **environment}
+            given |= (own or {}).get(number, {})
             with self.outputs[number].open("wb") as output:
                 self._processes.append(
                     subprocess.Popen(
                         [*command, "-m", "bytewax.run", "flows.clicks", "-s", "1", *cluster, *arguments],
-                        env=os.environ | own,
+                        env=os.environ | given,
                         stdout=output,
                         stderr=output,
                     )

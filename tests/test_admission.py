@@ -10,6 +10,7 @@ from flows.columns import Encoder, Lines
 from flows.directory import Directory
 from flows.items import Marker
 from flows.split import Beat, Header, ShardClicks
+from flows.watermark import NOTHING
 
 HOUR_S = 3600
 NOON_S = 1_709_208_000
@@ -20,12 +21,13 @@ def item(
     start: int = 0,
     marker: Marker | None = None,
     read_ms: int = 0,
-    logged_ms: int | None = None,
+    until_s: int | None = None,
     source: str = "log",
     parts: int = 1,
 ) -> ShardClicks:
     """Return a batch of clicks at `seconds`, one position each."""
     time_ns = np.array(seconds, np.int64) * 10**9
+    in_time = [second for second in seconds if until_s is None or second < until_s]
     names = Encoder()
     names.add([f"user-{second}" for second in seconds])
     return ShardClicks(
@@ -36,10 +38,11 @@ def item(
             start=start,
             end=start + len(seconds),
             read_ms=read_ms,
-            logged_ms=logged_ms,
+            until_s=until_s,
             marker=marker,
-            oldest_ns=int(time_ns.min()) if len(seconds) else None,
-            newest_ns=int(time_ns.max()) if len(seconds) else None,
+            oldest_ns=min(in_time) * 10**9 if in_time else None,
+            newest_ns=max(in_time) * 10**9 if in_time else None,
+            ahead_s=tuple(sorted({*seconds} - {*in_time})),
         ),
         time_ns=time_ns,
         high_ns=np.maximum.accumulate(time_ns),
@@ -60,26 +63,7 @@ def as_of(admitted: list[ShardClicks]) -> int | None:
 
 
 def admission() -> Admission:
-    return Admission({}, None, None)
-
-
-def test_as_of_is_the_end_of_the_newest_clicks_second_while_clicks_arrive() -> None:
-    gate = admission()
-    assert as_of(gate.admit(item(NOON_S))) is None
-    busy = item(NOON_S + 5, start=1, marker=Marker(1, 9_000), read_ms=9_000, logged_ms=2_000)
-    assert as_of(gate.admit(busy)) == NOON_S + 6
-
-
-@pytest.mark.parametrize(("now_ms", "drained_s"), [(2_999, 0), (3_000, 1), (4_500, 2), (3_602_000, 3_600)])
-def test_windows_drain_with_the_wall_clock_once_it_is_quiet(now_ms: int, drained_s: int) -> None:
-    gate = admission()
-    gate.admit(item(NOON_S, read_ms=2_000, logged_ms=2_000))
-    assert as_of(gate.admit(item(start=1, marker=Marker(1, now_ms)))) == NOON_S + 1 + drained_s
-
-
-def test_after_a_restart_windows_have_drained_by_the_time_that_passed() -> None:
-    gate = Admission({"log": 7}, NOON_S * 10**9, 50_000)
-    assert as_of(gate.admit(item(start=7, marker=Marker(1, 110_000)))) == NOON_S + 1 + 60
+    return Admission({}, NOTHING)
 
 
 def test_a_finite_source_never_drains_and_says_that_it_has_ended() -> None:
@@ -93,12 +77,34 @@ def test_a_finite_source_never_drains_and_says_that_it_has_ended() -> None:
     assert not stopped.ended
 
 
-def test_as_of_never_goes_back() -> None:
+def test_a_click_ahead_of_the_clock_waits_and_then_enters() -> None:
     gate = admission()
-    gate.admit(item(NOON_S, read_ms=1_000, logged_ms=1_000))
-    assert as_of(gate.admit(item(start=1, marker=Marker(1, 11_000)))) == NOON_S + 11
-    slow = item(NOON_S + 3, start=1, marker=Marker(2, 12_000), read_ms=12_000, logged_ms=12_000)
-    assert as_of(gate.admit(slow)) == NOON_S + 11
+    now = Marker(1, NOON_S * 1000 + 1000, 0)
+    at_noon = item(NOON_S, NOON_S + 240, marker=now, read_ms=now.now_ms or 0, until_s=NOON_S + 1)
+    [admitted] = gate.admit(at_noon)
+    assert admitted.time_ns.tolist() == [NOON_S * 10**9]
+    assert admitted.beat is not None
+    assert (admitted.beat.as_of_s, admitted.beat.ahead, admitted.ahead) == (NOON_S + 1, 1, 1)
+    before = item(start=2, marker=Marker(2, (NOON_S + 240) * 1000, 0), until_s=NOON_S + 240)
+    assert [len(each) for each in gate.admit(before)] == [0]
+    due = item(start=2, marker=Marker(3, (NOON_S + 241) * 1000, 0), until_s=NOON_S + 241)
+    waited, beat = gate.admit(due)
+    assert (waited.time_ns.tolist(), waited.due_s) == ([(NOON_S + 240) * 10**9], NOON_S + 240)
+    assert beat.beat is not None
+    assert (beat.beat.as_of_s, beat.beat.ahead) == (NOON_S + 241, 0)
+
+
+def test_what_waits_survives_with_the_state_and_is_saved_once() -> None:
+    gate = admission()
+    gate.admit(item(NOON_S, NOON_S + 5, read_ms=NOON_S * 1000, until_s=NOON_S + 1))
+    part = gate.waiting.changes(everything=False)
+    assert [second for second, _ in part["waiting"]] == [NOON_S + 5]
+    assert gate.waiting.changes(everything=False)["waiting"] == []
+    again = Admission(gate.positions, gate.watermark.mark)
+    again.waiting.load(part)
+    waited, _ = again.admit(item(start=2, marker=Marker(1, (NOON_S + 9) * 1000, 0), until_s=NOON_S + 9))
+    assert waited.second.tolist() == [NOON_S + 5]
+    assert waited.position.tolist() == [1]
 
 
 def test_a_beat_waits_for_every_partition_and_knows_the_lag_only_if_all_do() -> None:
@@ -116,7 +122,7 @@ def test_a_beat_waits_for_every_partition_and_knows_the_lag_only_if_all_do() -> 
 
 @pytest.mark.parametrize(("applied", "kept"), [(0, 4), (1, 3), (3, 1), (4, 0), (9, 0)])
 def test_what_was_applied_is_skipped(applied: int, kept: int) -> None:
-    gate = Admission({"log": applied}, None, None)
+    gate = Admission({"log": applied}, NOTHING)
     [admitted] = gate.admit(item(*range(NOON_S, NOON_S + 4)))
     assert admitted.time_ns.tolist() == [second * 10**9 for second in range(NOON_S + 4 - kept, NOON_S + 4)]
     assert gate.positions == {"log": max(applied, 4)}
@@ -124,7 +130,7 @@ def test_what_was_applied_is_skipped(applied: int, kept: int) -> None:
 
 def test_a_gap_stops() -> None:
     with pytest.raises(GapError, match="log continues at 5, state ends at 4"):
-        Admission({"log": 4}, None, None).admit(item(NOON_S, start=5))
+        Admission({"log": 4}, NOTHING).admit(item(NOON_S, start=5))
 
 
 @pytest.mark.parametrize("seconds_before", [1, 0])

@@ -15,16 +15,19 @@ import pytest
 
 from flows.admission import Admission
 from flows.alignment import Alignment
-from flows.cluster import Cluster, Opening, Told
+from flows.cluster import Told
 from flows.columns import Ints, Words
 from flows.decode import decode
 from flows.items import Batch, Marker
 from flows.journey_table import JOURNEYS
+from flows.opening import Opening
 from flows.routing import key_on, route
 from flows.split import ShardClicks, by_age, by_page, by_visitor
-from flows.store import NOTHING, Header
+from flows.store import NOTHING, Header, Shown
+from flows.watermark import Mark
 from flows.wire import packed, unpacked
 from tests import logs
+from tests.clocks import cluster_of
 from tests.test_admission import NOON_S, item
 
 # Routing
@@ -38,7 +41,7 @@ def test_the_hash_is_that_of_bytewax() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 7, 64])
 def test_shards_are_spread_evenly(workers: int) -> None:
-    cluster = Cluster(128)
+    cluster = cluster_of(128)
     cluster.join(0, workers)
     assert [route(key) % workers for key in cluster.keys] == [n % workers for n in range(128)]
     assert len(set(cluster.keys)) == 128
@@ -50,26 +53,29 @@ def test_shards_are_spread_evenly(workers: int) -> None:
 # Where reading begins
 
 
-def header(newest_ns: int | None = None, logged_ms: int | None = None, **positions: int) -> Header:
-    return Header({}, 3, positions, newest_ns, logged_ms)
+def header(newest_ns: int = 0, took_ms: int = 0, **positions: int) -> Header:
+    return NOTHING._replace(epoch=3, positions=positions, mark=Mark(newest_ns, took_ms))
 
 
 def test_the_source_begins_at_the_least_position_and_is_whole_at_the_largest() -> None:
     opening = Opening({0: header(5, 70, a=3, b=9), 1: header(5, 80, a=7, b=2)})
     assert [(opening.applied(name), opening.reach(name)) for name in "abc"] == [(3, 7), (2, 9), (None, 0)]
-    assert opening.newest == (5, 80)
+    # Of one click read twice the first reading counts.
+    assert opening.mark == Mark(5, 70)
+    shown = Opening({0: header(a=3)._replace(shown=Shown({"a": 8}, Mark(as_of_s=9)))})
+    assert (shown.applied("a"), shown.reach("a"), shown.mark.as_of_s) == (3, 8, 9)
     assert opening.missing == []
 
 
 def test_a_shard_that_has_nothing_is_missing_unless_all_have_nothing() -> None:
-    opening = Opening({0: header(5, 70, a=3), 1: NOTHING, 2: header(None, None, b=1)})
+    opening = Opening({0: header(5, 70, a=3), 1: NOTHING, 2: header(b=1)})
     assert (opening.applied("a"), opening.reach("a"), opening.missing) == (None, 3, [1])
     fresh = Opening({0: NOTHING, 1: NOTHING})
-    assert (fresh.applied("a"), fresh.reach("a"), fresh.missing, fresh.newest) == (None, 0, [], (0, 0))
+    assert (fresh.applied("a"), fresh.reach("a"), fresh.missing, fresh.mark) == (None, 0, [], Mark())
 
 
 def test_opening_is_known_once_every_worker_has_told(caplog: pytest.LogCaptureFixture) -> None:
-    cluster = Cluster(3)
+    cluster = cluster_of(3)
     for worker in (0, 1):
         cluster.join(worker, 2)
     cluster.learn(Told(0, {0: header(a=1), 2: NOTHING}))
@@ -83,12 +89,38 @@ def test_opening_is_known_once_every_worker_has_told(caplog: pytest.LogCaptureFi
     assert said == ["no state of shards 2 where they run now: rebuilding them from the source"]
 
 
-def test_another_routing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(message: str) -> None:
-        raise AssertionError(message)
+def test_the_key_is_drawn_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = header()._replace(format={"key": 77})
+    assert Opening({0: NOTHING, 1: NOTHING}, 5).key == 5
+    assert Opening({0: NOTHING, 1: kept}, 5).key == 77
+    monkeypatch.setattr("flows.cluster.fail", fail_with)
+    cluster = cluster_of(2)
+    cluster.join(0, 1)
+    opened: list[Opening] = []
+    cluster.opened = opened.append
+    cluster.learn(Told(0, {0: NOTHING}, drawn=5))
+    cluster.learn(Told(0, {1: NOTHING}))
+    assert [opening.key for opening in opened] == [5]
+    again = cluster_of(2)
+    again.join(0, 1)
+    again.learn(Told(0, {0: NOTHING}, drawn=5))
+    again.learn(Told(0, {1: NOTHING}, key=6))
+    assert again.opening is not None
+    assert again.opening.key == 6, "the one in a state directory, before the one drawn"
+    mixed = cluster_of(2)
+    mixed.join(0, 1)
+    line = "shards 0 and 1 hold state of different flows: put those of one flow together, or set CLICKS_STATE"
+    with pytest.raises(AssertionError, match=line):
+        mixed.learn(Told(0, {0: kept, 1: header()._replace(format={"key": 78})}))
 
-    monkeypatch.setattr("flows.cluster.fail", fail)
-    cluster = Cluster(1)
+
+def fail_with(message: str) -> None:
+    raise AssertionError(message)
+
+
+def test_another_routing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flows.cluster.fail", fail_with)
+    cluster = cluster_of(1)
     cluster.join(1, 2)
     with pytest.raises(AssertionError, match="routes keys in another way: install the version in req"):
         cluster.learn(Told(0, {0: NOTHING}))
@@ -107,13 +139,13 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Queue[str]:
 
 
 def test_who_is_not_answered_gives_up(said: Queue[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    answered = Cluster(1)
+    answered = cluster_of(1)
     answered.join(0, 1)
     answered.learn(Told(0, {0: NOTHING}))
     answered._await_answers()
     assert said.empty()
     monkeypatch.setattr("flows.cluster.ANSWER_S", 0.05)
-    Cluster(2).await_answers()
+    cluster_of(2).await_answers()
     assert said.get(timeout=10) == LINE
 
 
@@ -127,7 +159,7 @@ def test_who_has_lost_a_connection_gives_up_at_once(
     ):
         # Other tests of this process may have left connections behind.
         monkeypatch.setattr("flows.cluster.os.listdir", lambda _: [str(mine.fileno())])
-        Cluster(2).await_answers()
+        cluster_of(2).await_answers()
         with pytest.raises(Empty):
             said.get(timeout=0.3)
         theirs.close()
@@ -167,7 +199,7 @@ def test_beats_do_not_depend_on_the_order_of_arrival(parts: int) -> None:
     streams = [stream(rng, f"log/{number}", parts) for number in range(parts)]
 
     def run(shard: Random) -> list[tuple[Any, ...]]:
-        gate = Admission({}, None, None)
+        gate = Admission({}, Mark())
         admitted = [each for one in interleaved(shard, streams) for each in gate.admit(replace(one))]
         admitted += gate.last(item(parts=parts), stopped=True)
         for number in range(parts):
@@ -208,7 +240,7 @@ def test_partitions_that_begin_a_beat_apart_come_into_step() -> None:
 
 
 def test_a_beat_that_is_not_whole_gives_no_board() -> None:
-    gate = Admission({}, None, None)
+    gate = Admission({}, Mark())
     first = Marker(1, 1000, whole=False)
     assert [each.beat for each in gate.admit(item(NOON_S, marker=first))] == [None]
     assert [each.beat for each in gate.last(item(), stopped=True)] == [None]
@@ -217,9 +249,9 @@ def test_a_beat_that_is_not_whole_gives_no_board() -> None:
 
 
 def test_shards_agree_although_only_some_had_applied_the_newest_click() -> None:
-    marker = Marker(1, 90_000, newest_ns=NOON_S * 10**9, logged_ms=30_000)
-    ahead = Admission({"log": 7}, NOON_S * 10**9, 30_000)
-    rebuilt = Admission({}, None, None)
+    newest = Mark(NOON_S * 10**9, NOON_S * 1000)
+    marker = Marker(1, (NOON_S + 61) * 1000, 0, told=newest)
+    ahead, rebuilt = Admission({"log": 7}, newest), Admission({}, Mark())
     beats = [gate.admit(item(start=7, marker=marker))[0].beat for gate in (ahead, rebuilt)]
     assert [beat and beat.as_of_s for beat in beats] == [NOON_S + 61] * 2
 
@@ -254,17 +286,17 @@ def test_a_column_survives(column: Ints | Words) -> None:
 def test_an_item_survives_and_takes_few_bytes(as_block: bool) -> None:
     records = logs.random_log(4, clicks=3000, large=False)
     data = b"\n".join(records) if as_block else records
-    batch = Batch("log", 1000, 1000 + len(data), data, 10**12, logged_ms=7, marker=Marker(3, 4, None, 5, 6))
+    batch = Batch("log", 1000, 1000 + len(data), data, 10**12, marker=Marker(3, 4, None, Mark(5, 6, 7, (8,))))
     batch.read_ms = logs.MIDNIGHT // 10**6
     clicks = decode(batch)
-    cluster = Cluster(4)
+    cluster = cluster_of(4)
     for items in by_visitor(cluster, JOURNEYS)(clicks), by_page(cluster)(clicks), by_age(cluster)(clicks):
         for _, sent in items:
             data_sent = pickle.dumps(sent, 4)
             assert pickle.dumps(sent, 4) == data_sent
             came = pickle.loads(data_sent)
             assert (came.shard, came.header) == (sent.shard, sent.header)
-            assert (came.rejected, came.newest) == (sent.rejected, sent.newest)
+            assert (list(came.rejected.kept()), came.newest) == (list(sent.rejected.kept()), sent.newest)
             assert came.position.tolist() == sent.position.tolist()
             assert came.position.tolist() == [came.lines.position(row) for row in came.row.tolist()]
             assert same(sent.time_ns, came.time_ns)
@@ -272,7 +304,7 @@ def test_an_item_survives_and_takes_few_bytes(as_block: bool) -> None:
             assert sent.columns.keys() == came.columns.keys()
             for name, column in sent.columns.items():
                 assert same(column, came.columns[name]), name
-            extra = sum(len(r.record) + 100 for r in sent.rejected) + sum(
+            extra = sum(len(r.record) + 100 for r in sent.rejected.kept()) + sum(
                 len(n.record) + 100 for n in sent.newest
             )
             assert len(data_sent) < 100 * len(sent) + extra + 1500

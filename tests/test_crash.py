@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import redis
 
 from tests import logs
 from tests.crash import CrashedFlow, await_progress, kill_at_random
@@ -153,6 +154,15 @@ def plain(block_bytes: int, kill_at: tuple[str, int] | None, mutant: str | None)
 
 @pytest.mark.parametrize("mutant", [None, *MUTANTS])
 def test_a_broken_mechanism_is_found(mutant: str | None, tmp_path: Path, redis_url: str) -> None:
-    found = broken(CrashedFlow(tmp_path, redis_url, dense_log(5), shards=2), mutant)
+    """Whether a kill meets what is broken depends on the log: one of several has to show it."""
+    found = ""
+    for seed in range(5, 7 if mutant is None else 12):
+        folder = tmp_path / str(seed)
+        folder.mkdir()
+        with redis.Redis.from_url(redis_url) as client:
+            client.flushall()
+        found = found or broken(CrashedFlow(folder, redis_url, dense_log(seed), shards=2), mutant)
+        if found and mutant is not None:
+            break
     print(found)
     assert bool(found) == (mutant is not None)

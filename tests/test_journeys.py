@@ -139,13 +139,57 @@ def test_a_journey_of_ones_own(tmp_path: Path, redis_url: str, monkeypatch: pyte
     assert [(entry["user"], entry["offer"]) for entry in found["special_offers"]] == [("a", "offer3")]
 
 
+@pytest.mark.parametrize("limit_s", [7200, 28_800])
+def test_a_limit_of_hours_is_one(
+    limit_s: int, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A visitor is remembered for as long as any journey may take, whatever the others allow."""
+    steps = (Step("init", "sofas", ANY, ANYONE, "seen"), Step("seen", "delivery", ANY, ANYONE, "offer"))
+    monkeypatch.setattr(clicks, "JOURNEYS", (*JOURNEYS, Journey("considered", limit_s, {"*": "o"}, steps)))
+    start, records = logs.MIDNIGHT - 9 * logs.HOUR, []
+    for user, second in ("in time", limit_s - 1), ("late", limit_s):
+        for category, at_s in ("sofas", 0), ("delivery", second):
+            made = {"productId": category, "category": category, "gender": "M", "age": 50}
+            records.append(logs.record_of(logs.click_of(user, start + at_s * logs.SECOND, **made)))
+    # Others go on clicking, so that visitors of whom nothing is heard are looked through.
+    for hour in range(0, 9 * 6):
+        records.append(logs.record_of(logs.click_of("other", start + hour * 10 * logs.MINUTE)))
+    records.sort(key=lambda record: int(record.split(b"timestamp")[1][2:22].strip(b'": ,')))
+    found = run(records, tmp_path, redis_url)
+    assert [entry["user"] for entry in found["special_offers"]] == ["in time"]
+
+
+def test_another_log_under_the_same_name_has_entries_of_its_own(tmp_path: Path, redis_url: str) -> None:
+    """As the line says that refuses it: with another state directory, and the same Redis."""
+    kept = 0
+    for day in range(2):
+        records = [b"broken", *journey_log(day, 400 - 200 * day)]
+        records.insert(0, logs.record_of(logs.click_of(f"day {day}", logs.MIDNIGHT - 7 * logs.HOUR)))
+        found = run(records, tmp_path, redis_url)
+        (tmp_path / "state").rename(tmp_path / f"state of day {day}")
+        placed = list(zip(logs.positions(records), records, strict=True))
+        expected = recompute(placed, time.time_ns() // 10**6)
+        new = {name: found[name][-len(expected[name]) :] for name in ("state_logs", "special_offers")}
+        assert_same_journeys(found | new, expected)
+        kept += len(expected["special_offers"])
+        assert len(found["special_offers"]) == kept
+        assert len(found["rejected"]) == day + 1
+
+
 STEP = Step("init", "shoes", ANY, ANYONE, "offer")
 
 
 @pytest.mark.parametrize(
     ("journey", "line"),
     [
-        (Journey("j", 0, {}, (STEP,)), "journey 'j': limit_s is 0: set it to a number of seconds above 0"),
+        (
+            Journey("j", 0, {}, (STEP,)),
+            "journey 'j': limit_s is 0: set it to a number of seconds above 0, at most 28800 (8 hours)",
+        ),
+        (
+            Journey("j", 28801, {}, (STEP,)),
+            "journey 'j': limit_s is 28801: set it to a number of seconds above 0, at most 28800 (8 hours)",
+        ),
         (Journey("j", 9, {}, ()), "journey 'j': no row leaves state 'init': add one"),
         (Journey("j", 9, {}, (STEP,) * 63), "journey 'j': has 63 rows: 62 are the most, so make it two"),
         (

@@ -11,16 +11,17 @@ import pytest
 
 from flows import kafka as kafka_source
 from flows import kafka_reader
-from flows.cluster import Cluster as Workers
-from flows.cluster import Opening
 from flows.items import Batch
 from flows.kafka import KafkaPartition, KafkaSource
 from flows.kafka_reader import Reader
+from flows.kafka_start import REACH_MS
+from flows.opening import Opening
 from flows.settings import Settings
 from flows.state import State
 from flows.store import NOTHING
 from tests.apache import Apache
 from tests.brokers import Cluster
+from tests.clocks import StillClock, cluster_of
 from tests.kafka_flow import SHARDS, produce
 from tests.servers import wait_until
 
@@ -37,10 +38,12 @@ def opened(
     for module in (kafka_source, kafka_reader):
         monkeypatch.setattr(module, "fail", pytest.fail)
 
-    def open_all(resume: int | None = None, **settings: Any) -> list[KafkaPartition]:
+    def open_all(
+        resume: int | None = None, at_ms: int | None = None, **settings: Any
+    ) -> list[KafkaPartition]:
         source = KafkaSource(
             Settings(source=f"kafka:{broker.address}/{topic}", kafka={"group.id": topic}, **settings),
-            Workers(SHARDS),
+            cluster_of(SHARDS, None if at_ms is None else StillClock(at_ms)),
             State(tmp_path / "state", SHARDS, topic),
         )
         return [source.open_part(name, resume, NOTHING_APPLIED) for name in source.list_parts()]
@@ -112,7 +115,7 @@ def test_lag_is_exact(kafka: Apache, tmp_path: Path, topic: str) -> None:
     settings = Settings(
         source=f"kafka:{kafka.address}/{topic}", kafka={"group.id": topic}, publish_every_ms=1
     )
-    source = KafkaSource(settings, Workers(SHARDS), State(tmp_path / "state", SHARDS, topic))
+    source = KafkaSource(settings, cluster_of(SHARDS), State(tmp_path / "state", SHARDS, topic))
     [partition] = [source.open_part(name, None, NOTHING_APPLIED) for name in source.list_parts()]
     batches = read(partition, 25_000)
     lags = [(batch.marker.lag, batch.end) for batch in batches if batch.marker is not None]
@@ -137,43 +140,26 @@ def test_offsets_with_gaps(opened: Callable[..., list[KafkaPartition]], broker: 
     assert partition.snapshot() == 9
 
 
-def test_time_a_record_was_logged(
-    opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str
-) -> None:
-    broker.create(topic)
-    producer = broker.producer()
-    at_ms = time.time_ns() // 10**6 - 60_000
-    [partition] = opened(publish_every_ms=100)
-    logged = []
-    for end, stamp in ((1, at_ms), (2, at_ms + 7), (3, at_ms + 3_600_000)):
-        producer.produce(topic, b"x", partition=0, timestamp=stamp)
-        assert producer.flush(10) == 0
-        logged.append(read(partition, end)[-1])
-    assert [batch.logged_ms for batch in logged] == [at_ms, at_ms + 7, logged[-1].read_ms]
-
-
 # Where it starts
 
 
 def test_new_group_begins_before_the_oldest_window(
-    opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
+    opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str
 ) -> None:
-    assert kafka_source.REACH_MS == 8.5 * 3600 * 1000
+    assert REACH_MS == 8.5 * 3600 * 1000
     broker.create(topic)
     produce(broker.producer(), topic, [b"old"] * 10)
     # The broker goes by when records came, so the wall clock is moved instead.
     start_ms = time.time_ns() // 10**6 + 50
     wait_until(lambda: time.time_ns() // 10**6 > start_ms, "time passes")
     produce(broker.producer(), topic, [b"new"] * 10)
-    monkeypatch.setattr(kafka_source, "now_ms", lambda: start_ms + kafka_source.REACH_MS)
-    [partition] = opened()
+    [partition] = opened(at_ms=start_ms + REACH_MS)
     assert partition.snapshot() == 10
     assert broker.committed(topic, topic) == [10]
     # Later the group's offset counts, since nothing has been applied yet.
     produce(broker.producer(), topic, [b"newer"] * 10)
     later_ms = time.time_ns() // 10**6 - 1
-    monkeypatch.setattr(kafka_source, "now_ms", lambda: later_ms + kafka_source.REACH_MS)
-    assert opened()[0].snapshot() == 10
+    assert opened(at_ms=later_ms + REACH_MS)[0].snapshot() == 10
 
 
 @pytest.mark.parametrize(

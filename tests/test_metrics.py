@@ -25,7 +25,7 @@ from tests.servers import RedisServer, wait_until
 
 K8S = Path(__file__).parents[1] / "k8s"
 DASHBOARD = K8S / "grafana" / "clicks.json"
-UNITS = ("seconds", "bytes", "clicks", "records", "entries", "info")
+UNITS = ("seconds", "bytes", "clicks", "records", "entries", "info", "slow")
 
 
 class Scrape:

@@ -22,7 +22,7 @@ def entries(
 
 
 def pending(box: Outbox) -> list[Entries]:
-    return [Entries(*each) for each in box.pending()]
+    return list(box.changes(everything=True)["put"])
 
 
 def kept(box: Outbox, stream: StreamName) -> list[int]:
@@ -31,8 +31,8 @@ def kept(box: Outbox, stream: StreamName) -> list[int]:
 
 def test_written_is_what_every_sink_of_the_stream_has_written() -> None:
     receipts = Receipts()
-    redis = receipts.sink({"special_offers": 0, "rejected": 5})
-    topics = receipts.sink({"special_offers": 0})
+    redis = receipts.sink(["special_offers", "rejected"])
+    topics = receipts.sink(["special_offers"])
     put = [
         *entries([1]),
         *entries([2, 3]),
@@ -61,31 +61,47 @@ def test_none_is_nothing() -> None:
     assert box.entries() == pending(box) == []
 
 
-def test_as_many_are_kept_as_a_sink_has_use_for() -> None:
+def test_what_is_written_goes_before_it_is_saved() -> None:
     receipts = Receipts()
-    for keeps in (2, 3):
-        receipts.sink({"special_offers": 0, "rejected": keeps})
-    box = Outbox(receipts)
-    for number in range(10):
-        box.put(entries([number]))
-        box.put(entries([number], "rejected"))
-    assert kept(box, "special_offers") == list(range(10))
-    assert kept(box, "rejected") == [7, 8, 9]
-
-
-def test_what_is_of_no_use_goes_before_it_is_saved() -> None:
-    receipts = Receipts()
-    receipts.sink({"rejected": 5})
+    written = receipts.sink(["rejected"])
     box = Outbox(receipts)
     for number in range(0, 10 * outbox._PRUNE_AT, 7):
         box.put(entries(range(number, number + 7), "rejected"))
-        assert sum(each.size for each in box._unwritten) <= outbox._PRUNE_AT + 12
-    assert 5 <= len(kept(box, "rejected")) < 12
+        written("rejected", "log/0", (number - 20, 0))
+        assert sum(each.size for each in box._unwritten) <= outbox._PRUNE_AT + 40
+    assert 5 <= len(kept(box, "rejected")) < 30
+
+
+def test_what_waits_is_saved_once() -> None:
+    receipts = Receipts()
+    written = receipts.sink(["rejected", "special_offers"])
+    box, again = Outbox(receipts), Outbox(receipts)
+    parts = []
+    for number in range(20):
+        box.put([*entries([number], "rejected"), *entries([number], lane=f"log/{number % 3}")])
+        if number == 9:
+            written("rejected", "log/0", (7, 0))
+            written("special_offers", "log/1", (4, 0))
+        if number % 4 == 3:
+            parts.append(box.changes(everything=False))
+    assert [len(part["put"]) for part in parts] == [8, 8, 8, 8, 8]
+    assert [part["done"] for part in parts] == [
+        [],
+        [],
+        [["rejected", "log/0", (7, 0)], ["special_offers", "log/1", (4, 0)]],
+        [],
+        [],
+    ]
+    for part in parts:
+        again.load(decode(encode(part)))
+    assert pending(again) == pending(box)
+    assert len(pending(box)) == 40 - 8 - 2
+    assert box.changes(everything=False) == {"put": [], "done": []}
 
 
 def test_many_at_once_are_kept_in_pieces() -> None:
     receipts = Receipts()
-    receipts.sink({"rejected": 1})
+    receipts.sink(["rejected"])
     box = Outbox(receipts)
     box.put(entries(range(10_000), "rejected"))
     sent = [entry for each in box.entries() for entry in each.each()]
@@ -93,13 +109,13 @@ def test_many_at_once_are_kept_in_pieces() -> None:
         ((number, 0), {"text": str(number), "bytes": b"\xff", "integers": number - 1})
         for number in range(10_000)
     ]
-    assert len(kept(box, "rejected")) <= PIECE
+    assert [each.size for each in pending(box)] == [PIECE] * (10_000 // PIECE)
 
 
 def test_state_gives_them_back() -> None:
     receipts = Receipts()
-    receipts.sink({"special_offers": 0})
+    receipts.sink(["special_offers"])
     box, again = Outbox(receipts), Outbox(receipts)
     box.put(entries([7, 8]))
-    again.load(decode(encode({"outbox": box.pending()}))["outbox"])
+    again.load(decode(encode(box.changes(everything=False))))
     assert again.entries() == pending(again) == entries([7, 8])

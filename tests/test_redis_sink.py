@@ -7,7 +7,7 @@ import logging
 import selectors
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from threading import Event, Thread
 from typing import Any, cast
@@ -18,13 +18,14 @@ import redis
 from bytewax.outputs import StatelessSinkPartition
 
 from flows import redis_sink
-from flows.backlog import MAXLEN
+from flows.backlog import MAXLEN, Queue
 from flows.entries import Entries, Ordinal, StreamName, pack
 from flows.items import Board
-from flows.outbox import Note
+from flows.outbox import Note, Receipts
 from flows.redis_entries import arguments
 from flows.redis_sink import RedisSink
-from flows.settings import Settings, SettingsError
+from flows.redis_url import address
+from flows.settings import Settings
 from tests.published import FRAMES
 from tests.servers import Kind, RedisServer, free_port, wait_until
 
@@ -67,13 +68,17 @@ def entry(lane: str, ordinal: Ordinal, value: str) -> list[Board | list[Entries]
     return [list(pack("rejected", lane, [np.array([number]) for number in ordinal], fields))]
 
 
-class Written:
+class Written(Receipts):
     """What the sink says of streams: the ordinal up to which each is written."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.up_to: dict[str, list[int]] = {}
 
-    def __call__(self, stream: StreamName, lane: str, ordinal: Ordinal) -> None:
+    def sink(self, streams: Iterable[StreamName]) -> Note:
+        return self.note
+
+    def note(self, stream: StreamName, lane: str, ordinal: Ordinal) -> None:
         self.up_to.setdefault(stream, []).append(ordinal[0])
 
     def all_up_to(self, ordinal: int, *streams: StreamName) -> bool:
@@ -81,8 +86,10 @@ class Written:
 
 
 @contextmanager
-def opened(server: RedisServer, on_written: Note | None = None) -> Iterator[Partition]:
-    partition = RedisSink(Settings(redis_url=server.url), on_written).build("redis", 0, 1)
+def opened(
+    server: RedisServer, receipts: Receipts | None = None, keep_ms: int = 86_400_000
+) -> Iterator[Partition]:
+    partition = RedisSink(Settings(redis_url=server.url, keep_ms=keep_ms), receipts).build("redis", 0, 1)
     yield partition
     partition.close()
 
@@ -152,7 +159,7 @@ def test_a_board_is_stamped_written_and_announced(server: RedisServer) -> None:
         assert numbers_seen(client) == {7}
         summary = json.loads(str(client.get("board")))
         assert before_ms <= summary.pop("published_at") <= time.time_ns() // 1_000_000
-        assert summary == {"as_of": 7, "number": 7, "entries_dropped_total": 0}
+        assert summary == {"as_of": 7, "number": 7}
 
 
 def test_no_reader_ever_sees_two_boards_mixed(server: RedisServer) -> None:
@@ -367,16 +374,71 @@ def test_of_entries_sent_together_only_the_new_ones_are_added(server: RedisServe
         assert stream_numbers(client, "special_offers") == list(range(9))
 
 
-def test_logs_are_trimmed_and_offers_are_not(server: RedisServer) -> None:
+def test_every_stream_is_trimmed(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(MAXLEN, "special_offers", 3000)
     with server.client() as client:
         with opened(server) as partition:
             for stream in MAXLEN:
-                partition.write_batch(entries(stream, range(4000)))
-        assert stream_numbers(client, "special_offers") == list(range(4000))
-        for stream in ("state_logs", "rejected"):
+                partition.write_batch(entries(stream, range(8000)))
+        for stream, most in MAXLEN.items():
             kept = stream_numbers(client, stream)
-            assert 1000 <= len(kept) < 1200
-            assert kept == list(range(4000 - len(kept), 4000))
+            assert most <= len(kept) < most + 200
+            assert kept == list(range(8000 - len(kept), 8000))
+
+
+def test_what_is_old_goes(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once a minute, by the clock of Redis, whether or not there is anything new for the stream."""
+    monkeypatch.setattr(redis_sink, "TRIM_EVERY_S", 0.05)
+    with server.client() as client:
+        now_ms = int(client.time()[0]) * 1000
+        for age_s in (7000, 3700, 3500):
+            for stream in MAXLEN:
+                client.xadd(stream, {"age_s": age_s}, id=f"{now_ms - 1000 * age_s}-0")
+        with opened(server, keep_ms=3_600_000) as partition, boards_flowing(partition):
+            for stream in MAXLEN:
+                wait_until(lambda: stream_fields(client, stream, "age_s") == ["3500"], "old ones go")  # noqa: B023
+
+
+def test_a_redis_that_cannot_trim_by_age_is_told_of_once(
+    server: RedisServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_sink, "TRIM_EVERY_S", 0.01)
+    with server.client() as client:
+        client.execute_command("ACL", "SETUSER", "default", "-time")
+        with opened(server) as partition, boards_flowing(partition) as last:
+            wait_until(holds(client, last), "the newest board")
+            wait_until(lambda: last() > 20, "some boards")
+    [line] = [record.getMessage() for record in caplog.records]
+    assert "old entries stay" in line
+    assert line.endswith(": use Redis 6.2 or later, and allow TIME and XTRIM")
+
+
+def test_a_full_redis_takes_boards_before_old_entries(
+    server: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    receipts = Receipts()
+    with server.client() as client, opened(server, receipts) as partition:
+        client.config_set("maxmemory-policy", "noeviction")
+        for number in range(3000):
+            client.xadd("special_offers", {"offer": "x" * 2000, "created": number})
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"]) - 100_000)
+        partition.write_batch([board(1, 50_000)])
+        # This server refuses any MULTI while it is full.
+        wait_until(lambda: client.get("board"), "the board")
+        assert 300 < int(client.xlen("special_offers")) <= 1500
+        assert receipts.take_dropped() == 3000 - int(client.xlen("special_offers"))
+    assert "is full: 1500 entries of special_offers go" in caplog.text
+
+
+def test_an_error_of_our_own_ends_the_flow(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(redis_sink, "fail", said.append)
+    monkeypatch.setattr(redis_sink._Writer, "_write_board", lambda writer: {"a": 1}["missing"])
+    with opened(server) as partition:
+        partition.write_batch([board(1)])
+        wait_until(lambda: said, "the line")
+        monkeypatch.undo()
+    assert said[0] == f"Redis at {address(server.url)}: KeyError: 'missing': restart the flow"
 
 
 def test_what_newer_entries_push_out_in_the_same_write_is_not_added_later_either(server: RedisServer) -> None:
@@ -391,6 +453,19 @@ def test_what_newer_entries_push_out_in_the_same_write_is_not_added_later_either
             assert 1000 <= len(kept) < 1200
             assert kept == list(range(2000 - len(kept), 2000))
         assert set(client.hgetall("entries_written").values()) == {f"{10_599:020d}", f"{1999:020d}"}
+
+
+def test_what_is_left_out_leaves_no_hole(server: RedisServer) -> None:
+    """Older entries that trimming by whole nodes would leave do not stay where newer ones were left out."""
+    written = Written()
+    with server.client() as client, opened(server, written) as partition:
+        partition.write_batch([*entries("state_logs", range(600)), *entries("state_logs", range(1), "1")])
+        wait_until(lambda: client.xlen("state_logs") == 601, "the first")
+        partition.write_batch(
+            [*entries("state_logs", range(600, 700)), *entries("state_logs", range(1000, 2020), "1")]
+        )
+        wait_until(lambda: written.all_up_to(2019, "state_logs"), "the last")
+        assert stream_numbers(client, "state_logs") == list(range(1020, 2020))
 
 
 def test_what_is_sent_again_pushes_nothing_out(server: RedisServer) -> None:
@@ -413,8 +488,11 @@ def test_only_entries_that_are_new_for_certain_keep_older_ones_from_being_sent()
         assert [bool(shown) for shown in pieces[2::3]] == [False] * (6 - sent) + [True] * sent
 
 
-def test_what_overflows_is_counted_and_superseded_entries_are_done_with(server: RedisServer) -> None:
+def test_what_overflows_is_counted_and_superseded_entries_are_done_with(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     written = Written()
+    monkeypatch.setitem(MAXLEN, "special_offers", 11_000)
     with opened(server, written) as partition:
         server.kill()
         partition.write_batch([board(1)])
@@ -425,9 +503,28 @@ def test_what_overflows_is_counted_and_superseded_entries_are_done_with(server: 
             wait_until(lambda: written.all_up_to(11_499, *MAXLEN), "written")
             partition.write_batch([board(2)])
             wait_until(lambda: numbers_seen(client) == {2}, "the board")
-            assert json.loads(str(client.get("board")))["entries_dropped_total"] == 3000
-            assert stream_numbers(client, "special_offers") == list(range(11_500))
+            offers = stream_numbers(client, "special_offers")
+            assert offers == list(range(11_500 - len(offers), 11_500))
+            assert len(offers) == 11_000
+            assert written.take_dropped() == 3500
     assert all(told == sorted(set(told)) for told in written.up_to.values())
+
+
+def test_what_waits_has_a_greatest_size() -> None:
+    queue = Queue(room=2000, most_bytes=100_000)
+    for first in range(0, 5000, 500):
+        [pieces] = entries("rejected", range(first, first + 500))
+        assert isinstance(pieces, list)
+        for piece in pieces:
+            queue.append(piece)
+        assert queue.entries <= 2500
+    pieces = list(
+        pack("rejected", "0", [np.arange(300)], {"reason": ["r"] * 300, "record": [bytes(512)] * 300})
+    )
+    gone = [each for piece in pieces for each in queue.append(piece)]
+    assert gone
+    assert queue.bytes == sum(len(piece.packed) for piece in queue.pieces)
+    assert [each.last for each in queue.pieces] == [(299,)], "one piece is kept however large"
 
 
 def test_a_stream_that_is_refused_holds_up_nothing_else(
@@ -504,34 +601,3 @@ def test_the_password_is_never_logged(
             wait_until(lambda: levels(caplog).count("WARNING") == 2, "no server")
     assert f"Redis at 127.0.0.1:{server.port}/0: " in caplog.text
     assert "s3cret" not in caplog.text
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "redis://:s3/cret@host:6379",
-        "redis://user:12/cret@host:6379",
-        "redis://user:12#cret@host:6379",
-        "redis://user:12?cret@host:6379",
-        "rediss://:[s3cret@host:6379",
-        "redis://host:99999/0",
-    ],
-)
-def test_a_url_that_cannot_be_understood_is_one_line_without_it(url: str) -> None:
-    with pytest.raises(SettingsError) as error:
-        RedisSink(Settings(redis_url=url))
-    what = "REDIS_URL cannot be understood: percent-encode the special characters of its password"
-    assert str(error.value) == what
-
-
-@pytest.mark.parametrize(
-    ("url", "where"),
-    [
-        ("redis://user:s3cret@host:6380/2", "host:6380/2"),
-        ("rediss://:p%40ss@host", "host:6379"),
-        ("redis://host/0?password=s3@cret", "host:6379/0"),
-        ("unix://user:s3cret@/run/redis.sock?db=1&password=s3cret", "/run/redis.sock"),
-    ],
-)
-def test_an_address_has_no_credentials(url: str, where: str) -> None:
-    assert redis_sink.address(url) == where

@@ -23,10 +23,20 @@ def wakes(pid: int) -> int:
 
 def test_a_worker_with_nothing_to_do_rests() -> None:
     rest = Rest()
+    began_s, took = time.monotonic(), 0
+    while time.monotonic() - began_s < 10 * REST_S:
+        assert rest.take()
+        took += 1
+    # A few naps after each long sleep.
+    assert took < 10 * 20
+
+
+def test_a_rest_ends_when_something_is_due() -> None:
+    rest = Rest()
     began_s = time.monotonic()
-    assert rest.take()
-    assert rest.take()
-    assert time.monotonic() - began_s >= 2 * REST_S
+    for _ in range(100):
+        assert rest.take(0.001)
+    assert time.monotonic() - began_s < 10 * REST_S
 
 
 def test_a_worker_that_computes_does_not_however_slowly() -> None:

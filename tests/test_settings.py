@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from flows.settings import Settings, SettingsError, duration_s
+from flows.settings import Settings, SettingsError, duration_s, unknown_variables
 
 READS = [
     ({}, "source", "demo:"),
@@ -32,6 +32,13 @@ READS = [
     ({"CLICKS_SHARDS": "64"}, "shards", 64),
     ({"CLICKS_PUBLISH_EVERY": "0.5s"}, "publish_every_ms", 500),
     ({"CLICKS_PUBLISH_EVERY": "1m30s"}, "publish_every_ms", 90_000),
+    ({"CLICKS_KEEP": "1m"}, "keep_ms", 60_000),
+    ({}, "keep_ms", 86_400_000),
+    ({}, "begin_ms", None),
+    ({"CLICKS_FROM": "beginning"}, "begin_ms", 0),
+    ({"CLICKS_FROM": "2024-03-01T12:00:00Z"}, "begin_ms", 1_709_294_400_000),
+    ({"CLICKS_FROM": "2024-03-01 13:00:00.5+01:00"}, "begin_ms", 1_709_294_400_500),
+    ({"CLICKS_FROM": "2024-03-01"}, "begin_ms", 1_709_251_200_000),
     ({"CLICKS_MASK_IP": "1"}, "mask_ip", True),
     ({"CLICKS_SOURCE": "kafka:a:9092,b:9092/clicks"}, "log", "kafka:clicks"),
     ({"CLICKS_SOURCE": "file:a/b"}, "log", "file:a/b"),
@@ -64,11 +71,54 @@ REFUSES = [
         "CLICKS_PUBLISH_EVERY is 'soon': set it to a duration from 0.1s to 1h, such as 1s",
     ),
     (
+        "CLICKS_SOURCE",
+        "kafka://localhost:9092/clicks",
+        "CLICKS_SOURCE is 'kafka://localhost:9092/clicks': write it without slashes, as "
+        "kafka:localhost:9092/clicks",
+    ),
+    (
+        "CLICKS_SOURCE",
+        "kafka:me:s3cret@localhost:9092/clicks",
+        "CLICKS_SOURCE has a login in it: set KAFKA_SASL_USERNAME and KAFKA_SASL_PASSWORD instead",
+    ),
+    *(
+        (
+            "CLICKS_SOURCE",
+            f"kafka:localhost:9092/{topic}",
+            f"CLICKS_SOURCE is 'kafka:localhost:9092/{topic}': its topic is no name that Kafka takes, set it "
+            "to kafka:BROKERS/TOPIC",
+        )
+        for topic in ("my topic", "..", "x" * 250)
+    ),
+    *(
+        (name, text, f"{name} begins or ends with a blank or a line end (of Windows?): remove it")
+        for name, text in (
+            ("CLICKS_SOURCE", "kafka:localhost:9092/t\r"),
+            ("KAFKA_GROUP_ID", "\r"),
+            ("KAFKA_SASL_PASSWORD", " s3cret"),
+            ("REDIS_URL", "redis://:s3cret@h\n"),
+        )
+    ),
+    *(
+        ("CLICKS_KEEP", text, f"CLICKS_KEEP is '{text}': set it to a duration from 1m to 8760h, such as 24h")
+        for text in ("59s", "8761h", "a day")
+    ),
+    (
         "CLICKS_PUBLISH_EVERY",
         "2h",
         "CLICKS_PUBLISH_EVERY is '2h': set it to a duration from 0.1s to 1h, such as 1s",
     ),
     ("CLICKS_LOG_FORMAT", "xml", "CLICKS_LOG_FORMAT is 'xml': set it to text or json"),
+    (
+        "CLICKS_FROM",
+        "yesterday",
+        "CLICKS_FROM is 'yesterday': set it to beginning, or to a moment such as 2026-03-01T12:00:00Z",
+    ),
+    (
+        "CLICKS_FROM",
+        "1969-03-01",
+        "CLICKS_FROM is '1969-03-01': set it to beginning, or to a moment after 1970",
+    ),
     ("CLICKS_MASK_IP", "yes", "CLICKS_MASK_IP is 'yes': set it to 0 or 1"),
     (
         "CLICKS_OFFERS_TOPIC",
@@ -148,3 +198,17 @@ def test_the_line_is_all_that_a_user_sees() -> None:
 )
 def test_durations(text: str, seconds: float | None) -> None:
     assert duration_s(text) == seconds
+
+
+def test_a_slip_of_the_pen_is_told() -> None:
+    env = {"CLICKS_PUBLISH_EVRY": "1s", "CLICKS_X": "1", "CLICKS_SHARDS": "2", "KAFKA_ANYTHING": "1"}
+    env |= {"CLICKS_PORT_9999_TCP": "tcp://10.0.0.1:9999", "CLICKS_METRICS_SERVICE_HOST": "10.0.0.1"}
+    assert unknown_variables(env) == [
+        "CLICKS_PUBLISH_EVRY is no variable of this flow: is CLICKS_PUBLISH_EVERY meant?",
+        "CLICKS_X is no variable of this flow: remove it",
+    ]
+
+
+def test_a_certificate_may_end_with_a_line_end() -> None:
+    pem = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    assert Settings.from_env({"KAFKA_SSL_CA_PEM": pem}).kafka == {"ssl.ca.pem": pem}

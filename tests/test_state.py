@@ -21,6 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rocksdict import Rdict
 
+from flows import part_sizes
 from flows import state as state_module
 from flows.inspection import inspect
 from flows.packing import decode, encode
@@ -29,6 +30,7 @@ from flows.slices import Slices
 from flows.state import Shard, State
 from flows.store import VERSION, options, shard_path
 from flows.table import Table
+from flows.watermark import Mark
 from tests import logs
 from tests.crash import CrashedFlow, await_progress
 from tests.faults import Faults, troubles
@@ -337,7 +339,7 @@ def fill(directory: Path, rng: Random) -> list[dict[str, list[dict[str, Any]]]]:
         for operator in held:
             assert len(shard.load(operator)) == len(held[operator])
         for _ in range(40):
-            shard.save_position({"log": len(history)}, None, None)
+            shard.save_position({"log": len(history)}, Mark())
             for operator in held:
                 save(shard, operator, held, {"n": len(history), "data": rng.randbytes(rng.randrange(400))})
             history.append({operator: list(parts) for operator, parts in held.items()})
@@ -387,7 +389,7 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Refused(message)
 
     monkeypatch.setattr(state_module, "fail", refuse)
-    monkeypatch.setattr(state_module, "_SLACK_BYTES", 3000)
+    monkeypatch.setattr(part_sizes, "_SLACK_BYTES", 3000)
 
 
 @pytest.mark.usefixtures("refusing")
@@ -425,7 +427,7 @@ def test_no_damage_gives_state_that_never_was(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("refusing")
 def test_the_store_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(state_module, "_SLACK_BYTES", 1 << 16)
+    monkeypatch.setattr(part_sizes, "_SLACK_BYTES", 1 << 16)
     table, shard = Table(seen=np.uint32, clicks=np.uint32), state_of(tmp_path).shard(0)
     for operator in ("a", "b"):
         shard.load(operator)
@@ -436,7 +438,7 @@ def test_the_store_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         rows = rng.integers(0, 20_000, 1000)
         table["seen"][rows], table["clicks"][rows] = epoch + 1, rows
         table.touch(rows)
-        shard.save_position({"log": epoch}, None, None)
+        shard.save_position({"log": epoch}, Mark())
         shard.save("a", lambda *, everything: table.everything("seen") if everything else table.changes())
         shard.save("b", lambda *, everything: {})
         if epoch % 50 == 0:
@@ -453,7 +455,7 @@ def test_the_store_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_an_epoch_writes_what_changed_whatever_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(state_module, "_CREDIT_BYTES", 1 << 14)
+    monkeypatch.setattr(part_sizes, "_CREDIT_BYTES", 1 << 14)
     state = State(tmp_path, 8, "log")
     state.expect("a", everywhere=True)
     shards, held, rng = [state.shard(number) for number in range(8)], 10_000, np.random.default_rng(1)
@@ -472,7 +474,7 @@ def test_an_epoch_writes_what_changed_whatever_is_held(
                 wholes[-1] += [len(part["row"])] * everything
                 return part
 
-            shard.save_position({"log": epoch}, None, None)
+            shard.save_position({"log": epoch}, Mark())
             shard.save("a", changes)
     # The shards are alike, and would be written whole all in the same epochs.
     assert wholes[0] == [held] * 8

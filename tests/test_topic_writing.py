@@ -25,6 +25,9 @@ from tests.servers import wait_until
 # While the broker is down
 
 
+MOST_BYTES = 3000
+
+
 def offer(number: int, lane: str = "log/0/1") -> Entries:
     fields = {"time_ns": np.array([number]), "user": [f"visitor-{number % 7}"], "offer": ["offer1"]}
     return next(pack("special_offers", lane, [np.array([each]) for each in (number, 0, 0)], fields))
@@ -51,11 +54,11 @@ def settings_of(broker: Cluster, topic: str, **kafka: str) -> Settings:
     )
 
 
-def test_all_offers_wait_and_the_newest_rejected_records(
+def test_while_the_broker_is_down_the_newest_wait(
     topic: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(topics, "ROOM", 10)
-    monkeypatch.setitem(topics.KEEPS, "rejected", 20)
+    monkeypatch.setattr(topics, "MOST_BYTES", MOST_BYTES)
     with Broker("kept") as broker:
         for name in ("offers", "rejected"):
             broker.create(f"{topic}-{name}", PARTITIONS)
@@ -75,21 +78,21 @@ def test_all_offers_wait_and_the_newest_rejected_records(
         wait_until(lambda: len(caplog.records) == 2, "lines")
         assert not receipts.written(offer(1))
         monkeypatch.undo()
-        monkeypatch.setitem(topics.KEEPS, "rejected", 20)
         broker.start()
         wait_until(lambda: receipts.written(offer(99)) and receipts.written(rejection(99)), "the last", 20)
         partition.close()
-        assert sorted(at_s for _, at_s, _ in offers_in(broker, f"{topic}-offers")) == [
-            n / 1e9 for n in range(100)
-        ]
-        found = sorted(int(record[1:]) for _, _, record in rejected_in(broker, f"{topic}-rejected"))
-        assert found[-20:] == list(range(80, 100))
-        assert len(found) < 99
+        offers = sorted(round(at_s * 1e9) for _, at_s, _ in offers_in(broker, f"{topic}-offers"))
+        rejected = sorted(int(record[1:]) for _, _, record in rejected_in(broker, f"{topic}-rejected"))
+        for found in (offers, rejected):
+            assert found[-15:] == list(range(85, 100))
+            assert found[0] == 0
+            assert len(found) < 80
+        assert receipts.take_dropped() == 200 - len(offers) - len(rejected)
     where = f"Kafka at {broker.address} takes"
     lines = [record.getMessage().partition(" (")[0] for record in caplog.records]
     # The first two come from two threads.
     assert (set(lines[:2]), lines[2:]) == (
-        {f"{where} no records for topics", "more than 20 entries of rejected wait: the oldest go"},
+        {f"{where} no records for topics", f"{topic}-offers: too many entries wait for Kafka: the oldest go"},
         [f"{where} records for topics again"],
     )
 

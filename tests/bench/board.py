@@ -26,6 +26,7 @@ from flows import board, sources
 from flows.clicks import build
 from flows.entries import pack
 from flows.items import Board
+from flows.outbox import Receipts
 from flows.redis_sink import RedisSink
 from flows.settings import Settings
 from flows.windowed import Report
@@ -96,8 +97,10 @@ def entry_us() -> tuple[float, float]:
         if next(missing) == 0:
             written.set()
 
-    with RedisServer() as server:
-        sink = RedisSink(Settings(redis_url=server.url), on_written=note).build("redis", 0, 1)
+    receipts = Receipts()
+    with RedisServer() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(receipts, "sink", lambda _: note)
+        sink = RedisSink(Settings(redis_url=server.url), receipts).build("redis", 0, 1)
         begun_s = time.process_time()
         sink.write_batch([entries])
         assert written.wait(300)

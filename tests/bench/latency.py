@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from flows.metronome import now_ms
+from flows.clock import wall_ms
 from tests.bench.live import RedisWatch, percentiles, running_flow
 from tests.bench.load import WARM_UP_S, loaded
 from tests.bench.log import click, rest_of_click
@@ -105,7 +105,7 @@ def _mark(new_visitors: range, producer: Producer) -> list[Marked]:
     for visitor in new_visitors:
         time.sleep(rng.uniform(*GAPS_S))
         record = click(time.time_ns(), rest_of_click(visitor, rng))
-        on_delivery = functools.partial(delivered, now_ms())
+        on_delivery = functools.partial(delivered, wall_ms())
         producer.produce(TOPIC, record, partition=visitor % PARTITIONS, on_delivery=on_delivery)
         producer.poll(0)
     assert producer.flush(30) == 0

@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from flows.metronome import now_ms
+from flows.clock import wall_ms
 from tests.brokers import Broker
 
 
@@ -36,7 +36,7 @@ class RedisWatch:
         self._thread = self._boards.run_in_thread(sleep_time=0.1)
 
     def _note(self, _message: object) -> None:
-        board, at_ms = json.loads(str(self._client.get("board"))), now_ms()
+        board, at_ms = json.loads(str(self._client.get("board"))), wall_ms()
         self.boards.append((at_ms, board))
         self.seen_ms.setdefault(board["visitors_15m"], at_ms)
 
@@ -47,19 +47,28 @@ class RedisWatch:
         self._boards.close()
 
 
-@contextmanager
-def running_flow(
-    broker: Broker, topic: str, redis_url: str, folder: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    """Run the flow in a process of its own."""
-    env = os.environ | {
+def started_flow(
+    broker: Broker, topic: str, redis_url: str, folder: Path, **settings: str
+) -> subprocess.Popen[bytes]:
+    """Start the flow in a process of its own, which prints into `folder`/flow.log."""
+    own = {
         "CLICKS_SOURCE": f"kafka:{broker.address}/{topic}",
         "CLICKS_STATE_DIR": str(folder / "state"),
         "REDIS_URL": redis_url,
     }
     with (folder / "flow.log").open("wb") as log:
         command = [sys.executable, "-m", "bytewax.run", "flows.clicks", "-s", "1"]
-        flow = subprocess.Popen(command, env=env, stdout=log, stderr=subprocess.STDOUT)
+        return subprocess.Popen(
+            command, env=os.environ | settings | own, stdout=log, stderr=subprocess.STDOUT
+        )
+
+
+@contextmanager
+def running_flow(
+    broker: Broker, topic: str, redis_url: str, folder: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run the flow in a process of its own."""
+    flow = started_flow(broker, topic, redis_url, folder)
     try:
         yield flow
         assert flow.poll() is None, (folder / "flow.log").read_text()

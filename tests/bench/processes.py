@@ -20,7 +20,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from flows.cluster import Cluster
 from flows.decode import decode
 from flows.items import Batch
 from flows.shop import Shop
@@ -30,6 +29,7 @@ from tests.bench.live import board_in
 from tests.bench.log import partition_of
 from tests.bench.process import cpu_s as process_cpu_s
 from tests.brokers import Broker, Server
+from tests.clocks import cluster_of
 from tests.servers import RedisServer, free_port, wait_until
 
 HOURS = 9.5
@@ -81,7 +81,7 @@ def measure(processes: int, broker: Server, ends: dict[str, int]) -> dict[str, f
 
 def crossing(records: list[bytes], workers: int) -> dict[str, float]:
     """Return the bytes and the CPU per click of what leaves a worker of `workers` for others."""
-    cluster = Cluster(16)
+    cluster = cluster_of(16)
     cluster.join(0, workers)
     splits = by_visitor(cluster), by_page(cluster), by_age(cluster)
     size = 0

@@ -19,6 +19,7 @@ from unittest import mock
 from bytewax.testing import run_main
 
 from flows import categories, clicks, pages
+from flows.clock import FlowClock
 from flows.decode import decode
 from flows.metronome import Metronome
 from flows.settings import Settings
@@ -50,7 +51,7 @@ class Timed:
 
 def decode_alone(log: Path, timed: Timed) -> None:
     """Decode the log as the flow does."""
-    part = FilePartition(log, "log", 0, Metronome(1000))
+    part = FilePartition(log, "log", 0, FlowClock(), Metronome(1000))
     with timed.measured():
         try:
             while True:

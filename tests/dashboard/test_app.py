@@ -79,6 +79,8 @@ def test_old_boards_are_stale_and_the_tables_whole(app: AppTest, writer: Writer)
     writer.publish_every_ms = 1000
     writer.fill(now_ms() - 60_000)
     writer.write(log=writer.steps(now_ms(), 3))
+    assert state(app.run()) == "live"
+    app.session_state["watch"]._changed_ms -= 3001  # seen for so long, whatever its time of day
     assert state(app.run()) == "stale"
     log, raw = (table.value for table in app.dataframe)
     assert len(log) == 3
@@ -100,7 +102,7 @@ def test_odd_cells_break_nothing(app: AppTest, writer: Writer) -> None:
     ("variable", "value", "told"),
     [
         ("REDIS_URL", "http://u:s3cret@h", "REDIS_URL is &#x27;http&#x27;: start it with redis://"),
-        ("REDIS_URL", "redis://u:s3c/ret@h", "REDIS_URL cannot be read: percent-encode"),
+        ("REDIS_URL", "redis://u:s3c/ret@h", "REDIS_URL cannot be understood: percent-encode"),
         ("CLICKS_SHARDS", "<b>", "CLICKS_SHARDS is &#x27;&lt;b&gt;&#x27;: set it to a whole number"),
     ],
 )
@@ -115,4 +117,4 @@ def test_a_wrong_setting_is_told(
 def test_the_embedded_address_is_known(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL")
     monkeypatch.setattr("flows.settings.EMBEDDED_URL", f"redis://127.0.0.1:{(port := free_port())}/0")
-    assert f"Redis at 127.0.0.1:{port} does not answer" in html(app.run())
+    assert f"Redis at 127.0.0.1:{port}/0 does not answer" in html(app.run())

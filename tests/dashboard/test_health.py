@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from dashboard.board import BoardError, UnreachableError, UnreadableError
 from dashboard.figures import Board, Minute
+from dashboard.header import verdict
 from dashboard.health import State, Watch
 
 T0 = 1_700_000_000_000
@@ -46,18 +48,36 @@ def board(**changes: Any) -> Board:
 def test_state(changes: dict[str, Any], age_ms: int, state: State) -> None:
     watch = Watch()
     watch.see(board(**changes), 0)
-    assert watch.state(T0 + age_ms, 0) is state
+    assert watch.state(T0, age_ms) is state
 
 
-def test_stale_by_the_page_own_clock_when_the_flow_clock_runs_ahead() -> None:
+@pytest.mark.parametrize("ahead_s", [0, 4, 60, -60, 3600, -3600])
+def test_a_board_that_changes_is_live_whatever_clocks_say(ahead_s: int) -> None:
     watch = Watch()
-    ahead = board(as_of_ms=T0 + 60_000, published_at_ms=T0 + 60_000)
-    watch.see(ahead, 0)
-    watch.see(ahead, 3000)
-    assert watch.state(T0, 3000) is State.LIVE
-    assert watch.state(T0 + 3001, 3001) is State.STALE
-    watch.see(replace(ahead, as_of_ms=T0 + 63_000, published_at_ms=T0 + 63_000), 3002)
-    assert watch.state(T0 + 3002, 3002) is State.LIVE
+    for second in range(5):
+        now_ms, ticks_ms = T0 + 1000 * (second + ahead_s), 1000 * second
+        watch.see(board(as_of_ms=T0 + ticks_ms, published_at_ms=T0 + ticks_ms), ticks_ms)
+        assert watch.state(now_ms, ticks_ms) is State.LIVE
+    assert watch.flow_ms(now_ms, ticks_ms + 500) == T0 + ticks_ms + 500
+    differ = abs(ahead_s) > 5
+    assert watch.ahead_ms(now_ms, ticks_ms) == (1000 * ahead_s if differ else 0)
+    assert watch.state(now_ms, ticks_ms + 3001) is State.STALE
+    said = verdict(State.LIVE, watch, ZoneInfo("UTC"), T0, watch.ahead_ms(now_ms, ticks_ms))
+    assert ("check NTP on both hosts" in said) == differ
+
+
+def test_of_a_board_that_was_never_seen_to_change_the_clock_is_not_known() -> None:
+    watch = Watch()
+    watch.see(board(), 0)
+    assert watch.flow_ms(T0 + 99_000, 1000) == T0 + 99_000
+    assert watch.ahead_ms(T0 + 99_000, 1000) == 0
+
+
+def test_a_slow_clock_of_the_flow_is_said() -> None:
+    watch = Watch()
+    watch.see(board(clock_slow=True), 0)
+    assert "it is slow" in verdict(State.LIVE, watch, ZoneInfo("UTC"), T0)
+    assert State.LIVE.trusted
 
 
 def test_a_source_that_stops_answering_is_stale_a_quiet_one_is_not() -> None:
@@ -66,8 +86,10 @@ def test_a_source_that_stops_answering_is_stale_a_quiet_one_is_not() -> None:
     quiet = board(published_at_ms=T0 + 5000, minutes=BUSY, raw=({"datetime": T0 - 5000},))
     watch.see(quiet, 5000)
     assert watch.state(T0 + 5000, 5000) is State.SILENT
-    watch.see(replace(quiet, published_at_ms=T0 + 6000, lag=None), 6000)
-    assert watch.state(T0 + 6000, 6000) is State.SOURCE_STALE
+    # However long that takes, `as_of` stands.
+    for ms in (6000, 99_000):
+        watch.see(replace(quiet, published_at_ms=T0 + ms, lag=None), ms)
+        assert watch.state(T0 + ms, ms) is State.SOURCE_STALE
 
 
 @pytest.mark.parametrize(

@@ -229,6 +229,20 @@ def test_a_narrow_screen_shows_all_without_scrolling_sideways(open_page: Open, w
     assert [page.locator(f".st-key-panel-{name}").count() for name in ("visitors", "raw")] == [1, 1]
 
 
+def test_many_categories_scroll_in_a_panel_of_its_size(open_page: Open, writer: Writer) -> None:
+    writer.fill(now_ms())
+    names = [f"Category {n}" for n in range(100)] + ["(2900 others)"]
+    writer.tables["category_popularity"] = [[name, 200 - n] for n, name in enumerate(names)]
+    writer.write()
+    page = open_page()
+    bars = page.locator(".st-key-panel-categories ol.bars")
+    assert bars.locator("li").count() == 101
+    assert "(2900 others)" in bars.inner_text()
+    assert bars.evaluate("list => list.scrollHeight > 2 * list.clientHeight && list.clientHeight < 500")
+    top_px = page.evaluate("document.querySelector('.st-key-panel-raw').getBoundingClientRect().top")
+    assert top_px < 2200, "what is below is not pushed away"
+
+
 def test_the_end_of_a_log_is_no_alarm(open_page: Open, writer: Writer) -> None:
     writer.fill(now_ms() - 86_400_000)
     writer.facts |= {"ended": True}

@@ -87,6 +87,7 @@ class Writer:
             "devices_now": sum(devices),
             "clicks_total": self.clicks_total,
             "late_total": 1_204,
+            "ahead": 3,
             "rejected_total": 37,
             "entries_dropped_total": 0,
             "rejected": {"not JSON": 21, "no userId": 9, "more than 5 minutes ahead": 7},

@@ -17,6 +17,10 @@ HEALTHY = {
     "clicks_board_published_timestamp_seconds": "0+60x45",
     "clicks_board_as_of_timestamp_seconds": "0+60x45",
     "clicks_board_interval_seconds": "1x45",
+    "clicks_boards_written_total": "0+60x45",
+    "clicks_board_ahead_clicks": "20x45",
+    "clicks_clock_slow": "0x45",
+    "clicks_clock_difference_seconds": "0.5x45",
     "clicks_source_lag_records": "500x45",
     "clicks_accepted_total": "0+60000x45",
     "clicks_late_total": "0+60x45",
@@ -29,8 +33,10 @@ HEALTHY = {
 # What is different when an alert is to fire; `_` is no sample.
 TROUBLE: dict[str, dict[str, str]] = {
     "ClicksBoardStale": {
-        "clicks_board_published_timestamp_seconds": "0+60x10 600x35",
-        "clicks_board_as_of_timestamp_seconds": "0+60x45",
+        "clicks_boards_written_total": "0+60x10 600x35",
+        # An hour ahead, as a clock may have been.
+        "clicks_board_published_timestamp_seconds": "3600+60x10 4200x35",
+        "clicks_board_as_of_timestamp_seconds": "3600+60x10 4200x35",
     },
     "ClicksBoardAbsent": {
         name: "_x45"
@@ -43,6 +49,9 @@ TROUBLE: dict[str, dict[str, str]] = {
     "ClicksRedisFailing": {"clicks_redis_failures_total": "0+6x45"},
     "ClicksRejected": {'clicks_rejected_total{reason="not_json"}': "0+1200x45"},
     "ClicksLate": {"clicks_late_total": "0+1200x45"},
+    "ClicksAhead": {"clicks_board_ahead_clicks": "9000x45"},
+    "ClicksClockSlow": {"clicks_clock_slow": "1x45"},
+    "ClicksClocksDiffer": {"clicks_clock_difference_seconds": "-30x45"},
     "ClicksSnapshotSlow": {
         'clicks_snapshot_seconds_bucket{le="0.1"}': "0x45",
         'clicks_snapshot_seconds_bucket{le="1.0"}': "0+6x45",
