@@ -116,11 +116,11 @@ class Reader:
         [found] = self._ask(lambda: checked(self._consumer.committed(wanted, timeout=_ANSWER_S)))
         return int(found.offset) if found.offset >= 0 else None
 
-    def offset_at(self, number: int, at_ms: int) -> int:
-        """Return the offset of the first record logged at wall clock `at_ms` or later, or the end."""
+    def offset_at(self, number: int, at_ms: int) -> int | None:
+        """Return the first offset with a timestamp of `at_ms` or later, None if there is none."""
         wanted = [self._part(number, at_ms)]
         [found] = self._ask(lambda: checked(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S)))
-        return int(found.offset) if found.offset >= 0 else self._ask(lambda: self._ends(number))[1]
+        return int(found.offset) if found.offset >= 0 else None
 
     def span(self, number: int) -> tuple[int, int]:
         """Return (the offset of the first record that the log still has, the offset after the last)."""

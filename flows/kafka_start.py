@@ -27,8 +27,8 @@ class Partitions(Protocol):
     def span(self, number: int) -> tuple[int, int]:
         """Return (the first offset of the log, the offset after its last)."""
 
-    def offset_at(self, number: int, at_ms: int) -> int:
-        """Return the offset of the first record with a timestamp of `at_ms` or later, or the end."""
+    def offset_at(self, number: int, at_ms: int) -> int | None:
+        """Return the first offset with a timestamp of `at_ms` or later, None if there is none."""
 
 
 def first_offset(reader: Partitions, number: int, begin_ms: int | None, now_ms: int) -> int:
@@ -38,7 +38,9 @@ def first_offset(reader: Partitions, number: int, begin_ms: int | None, now_ms: 
     """
     low, high = reader.span(number)
     at_ms = now_ms - REACH_MS if begin_ms is None else begin_ms
-    start = low if begin_ms == 0 else max(low, reader.offset_at(number, at_ms))
+    found = low if begin_ms == 0 else reader.offset_at(number, at_ms)
+    # Without one it begins where the log ended before it was asked: what has come since is read.
+    start = high if found is None else max(low, found)
     if start > low:
         fields = {"partition": reader.name(number), "position": start, "before": start - low}
         fields["where"] = " the end" if start >= high else ""

@@ -150,16 +150,22 @@ def test_new_group_begins_before_the_oldest_window(
     broker.create(topic)
     produce(broker.producer(), topic, [b"old"] * 10)
     # The broker goes by when records came, so the wall clock is moved instead.
-    start_ms = time.time_ns() // 10**6 + 50
-    wait_until(lambda: time.time_ns() // 10**6 > start_ms, "time passes")
+    start_ms = _moment_ms()
     produce(broker.producer(), topic, [b"new"] * 10)
     [partition] = opened(at_ms=start_ms + REACH_MS)
     assert partition.snapshot() == 10
     assert broker.committed(topic, topic) == [10]
     # Later the group's offset counts, since nothing has been applied yet.
+    later_ms = _moment_ms()
     produce(broker.producer(), topic, [b"newer"] * 10)
-    later_ms = time.time_ns() // 10**6 - 1
     assert opened(at_ms=later_ms + REACH_MS)[0].snapshot() == 10
+
+
+def _moment_ms() -> int:
+    """Return a moment after all that is logged so far, once it is over."""
+    moment_ms = time.time_ns() // 10**6 + 50
+    wait_until(lambda: time.time_ns() // 10**6 > moment_ms, "time passes")
+    return moment_ms
 
 
 @pytest.mark.parametrize(

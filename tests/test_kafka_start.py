@@ -48,6 +48,27 @@ def test_records_before_the_start_are_told_of(
     reader.close(0)
 
 
+class Growing:
+    """A partition to which a record comes after each question."""
+
+    end = 10
+
+    def name(self, number: int) -> str:
+        return f"growing/{number}"
+
+    def span(self, number: int) -> tuple[int, int]:
+        self.end += 1
+        return 0, self.end - 1
+
+    def offset_at(self, number: int, at_ms: int) -> int | None:
+        self.end += 1
+        return None
+
+
+def test_records_that_come_while_the_broker_is_asked_are_read() -> None:
+    assert first_offset(Growing(), 0, None, 10**12) == 10
+
+
 def test_clicks_whose_timestamps_are_of_no_use_are_read_from_the_beginning(
     kafka: Apache, topic: str, tmp_path: Path, redis_url: str
 ) -> None:
