@@ -68,7 +68,7 @@ format: install-dev
 	$(BIN)/ruff format .
 
 test: check browser tools kafka
-	$(BIN)/pytest --numprocesses 3 --dist loadfile
+	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 bench: install-dev browser
 	$(BIN)/python -m tests.bench.throughput

@@ -127,8 +127,9 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
         self._patient_until_ms = clock.now_ms() + PATIENCE_MS
         self._left: list[Any] = []
         self._end = start
-        self._saved: int | None = None
-        self._committed: int | None = None
+        self._epoch: int | None = None
+        self._saved: tuple[int, int | None] | None = None
+        self._committed: tuple[int, int | None] | None = None
 
     def next_batch(self) -> Iterable[Batch]:
         """Return a whole batch, or what there is when a marker is due."""
@@ -169,6 +170,8 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
             ]
             records = [value for value in records if value is not None]
         end = self._left[0].offset() if self._left else self._end
+        if messages:
+            self._epoch = messages[-1].leader_epoch()
         start, self._position = self._position, end
         without_gap = not messages or (
             messages[0].offset() == start and messages[-1].offset() == start + len(messages) - 1
@@ -193,7 +196,7 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
         By now every shard has written the epoch before: what is committed is in RocksDB.
         """
         if self._saved is not None and self._saved != self._committed:
-            self._reader.commit(self._number, self._saved)
+            self._reader.commit(self._number, *self._saved)
             self._committed = self._saved
-        self._saved = self._position
+        self._saved = self._position, self._epoch
         return self._position

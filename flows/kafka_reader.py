@@ -9,40 +9,32 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import os
 import threading
 import time
-from collections.abc import Callable
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from flows.failing import fail, one_line
-from flows.kafka_errors import DOWN, Place, checked, wrong_setting
-from flows.stopping import stop_requested
+from flows.kafka_errors import Kind, Place, checked, kind
+from flows.kafka_link import Link
+from flows.kafka_watch import ANEW, Watch
 
 # A batch is split into all shards: of a quarter as many records each would cost a third more. Where no more
 # are there yet, that quarter is better now than the whole when the board is due.
 BATCH_RECORDS, LIVE_RECORDS = 40_000, 10_000
 BUFFER_BYTES = 1 << 25
 
-_ANSWER_S, _AGAIN_S = 1.5, 0.2
-_PROBE_S, _PROBE_EVERY_S = 0.5, 1.0
+_ANSWER_S, _PROBE_S = 1.5, 0.5
 _CLOSE_S = 3.0
 _POLL_EVERY_S, _BUSY_RECORDS = 0.004, 500
 
 log = logging.getLogger("clicks.kafka")
-# A broker just started says so for a while; the next commit makes up for it.
-_STARTING = {
-    KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
-    KafkaError.COORDINATOR_NOT_AVAILABLE,
-    KafkaError.NOT_COORDINATOR,
-    KafkaError.REQUEST_TIMED_OUT,
-    KafkaError._WAIT_COORD,
-}
-_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE}
-Answer = TypeVar("Answer")
+_OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
+# Leaders have an epoch each: in a log that lost its end that of the last record read ends before it.
+_TRUNCATED = "log truncation detected"
+_LOST_END = f"Kafka lost the end of its log; {ANEW}"
 
 
 class _Buffer:
@@ -62,21 +54,19 @@ class Reader:
 
     def __init__(self, config: dict[str, str], topic: str) -> None:
         self._config: dict[str, Any] = dict(config)
-        self._topic, self._brokers = topic, config["bootstrap.servers"]
+        self._topic = topic
         rights = f"reading of topic {topic!r} and of the group"
-        self._place = Place(self._brokers, topic, "CLICKS_SOURCE", rights)
+        place = Place(config["bootstrap.servers"], topic, "CLICKS_SOURCE", rights, config["group.id"])
+        self._link = Link(config, place)
+        self._consumer = self._link.consumer
         self._lock = threading.RLock()
         self._buffers: dict[int, _Buffer] = {}
         self._opened: list[TopicPartition] = []
+        self._stored: dict[int, TopicPartition] = {}
+        self._unproven: dict[int, TopicPartition] = {}
+        self._watch: Watch | None = None
         self._bytes = 0
-        self._next_poll_s = self._next_probe_s = 0.0
-        self._met = self._doubtful = False
-        self._failures = 0
-        self._reason = "no answer"
-        try:
-            self._consumer = Consumer(config | {"error_cb": self._on_error, "on_commit": self._on_commit})
-        except KafkaException as error:
-            wrong_setting(error)
+        self._next_poll_s = 0.0
 
     def name(self, number: int) -> str:
         """Return a partition's name."""
@@ -90,47 +80,52 @@ class Reader:
             topic = self._consumer.list_topics(self._topic, timeout=_ANSWER_S).topics[self._topic]
             return sorted(checked([topic])[0].partitions)
 
-        return self._ask(ask)
+        return self._link.ask(ask)
+
+    @functools.cached_property
+    def _admin(self) -> AdminClient:
+        return AdminClient(self._config)
+
+    def _described(self) -> Any:
+        wanted = TopicCollection([self._topic])
+        return self._admin.describe_topics(wanted, request_timeout=_ANSWER_S)[self._topic].result()
 
     @functools.cached_property
     def topic_id(self) -> str:
         """What tells the topic from one of the same name before it; "" if the broker does not say."""
-        admin = AdminClient(self._config)
 
         def ask() -> str:
             try:
-                wanted = TopicCollection([self._topic])
-                described = admin.describe_topics(wanted, request_timeout=_ANSWER_S)[self._topic].result()
+                return _id(self._described())
             except KafkaException as error:
-                if error.args[0].code() in DOWN:
+                if kind(error.args[0].code()) is Kind.OUTAGE:
                     raise
                 return ""
-            found = str(described.topic_id)
-            return found if found.strip("A") else ""  # all zero: the broker knows of none
 
-        return self._ask(ask)
+        return self._link.ask(ask)
 
     def committed(self, number: int) -> int | None:
         """Return the group's offset, None if it has none."""
         wanted = [self._part(number)]
-        [found] = self._ask(lambda: checked(self._consumer.committed(wanted, timeout=_ANSWER_S)))
+        [found] = self._link.ask(lambda: checked(self._consumer.committed(wanted, timeout=_ANSWER_S)))
+        self._stored[number] = found
         return int(found.offset) if found.offset >= 0 else None
 
     def offset_at(self, number: int, at_ms: int) -> int | None:
         """Return the first offset with a timestamp of `at_ms` or later, None if there is none."""
         wanted = [self._part(number, at_ms)]
-        [found] = self._ask(lambda: checked(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S)))
+        [found] = self._link.ask(lambda: checked(self._consumer.offsets_for_times(wanted, timeout=_ANSWER_S)))
         return int(found.offset) if found.offset >= 0 else None
 
     def span(self, number: int) -> tuple[int, int]:
         """Return (the offset of the first record that the log still has, the offset after the last)."""
-        return self._ask(lambda: self._ends(number))
+        return self._link.ask(lambda: self._ends(number))
 
-    def commit(self, number: int, offset: int, *, wait: bool = False) -> None:
-        """Commit a partition's offset to the group."""
-        offsets = [self._part(number, offset)]
+    def commit(self, number: int, offset: int, epoch: int | None = None, *, wait: bool = False) -> None:
+        """Commit a partition's offset to the group, and the leader's `epoch` of what is before it."""
+        offsets = [self._part(number, offset, epoch)]
         if wait:
-            self._ask(lambda: checked(self._consumer.commit(offsets=offsets, asynchronous=False) or []))
+            self._link.ask(lambda: checked(self._consumer.commit(offsets=offsets, asynchronous=False) or []))
         else:
             self._consumer.commit(offsets=offsets, asynchronous=True)
 
@@ -141,9 +136,12 @@ class Reader:
         and so anything asked after the first fetch would wait for records to come.
         """
         with self._lock:
-            low, _ = self._ask(lambda: self._ends(number))
+            low, _ = self.span(number)
             self._buffers[number] = _Buffer(position)
             self._read_from(number, position, low)
+            if self._watch is None:
+                self._watch = Watch(self._topic, self.topic_id, len(self.partitions), self._look)
+                self._watch.start()
 
     def take(self, number: int, *, everything: bool) -> tuple[list[Any], int]:
         """Return a partition's next records, and the offset after them.
@@ -164,24 +162,23 @@ class Reader:
     def lag(self, number: int, position: int) -> int | None:
         """Return how many offsets are known to be ahead of `position`, None while the broker is in doubt."""
         high = self._known_end(number)
-        return None if self._doubtful or high is None else max(0, high - position)
+        return None if self._link.doubtful or high is None else max(0, high - position)
 
     def check_end(self, number: int, reach: int) -> None:
         """End the flow with one line if the log ends before `reach`, although that has been read."""
         high = self._known_end(number)
-        if self._doubtful or high is None or high >= reach:
+        if self._link.doubtful or high is None or high >= reach:
             return
         # What is known may be that of a new leader, which catches up: only the answer to a question counts.
         with contextlib.suppress(KafkaException):
             _, high = self._ends(number, _PROBE_S)
             if high < reach:
-                self._fail_recreated(number, high, reach)
+                self._fail_shorter(number, high, reach)
 
     def _poll(self) -> int:
         """Take in what has arrived, unless the buffers are full; returns how many records that was."""
         at_s = time.monotonic()
-        if self._doubtful and at_s >= self._next_probe_s:
-            self._probe()
+        self._link.probe()
         if at_s < self._next_poll_s or self._bytes >= BUFFER_BYTES:
             return 0
         if self._opened:
@@ -190,6 +187,8 @@ class Reader:
         # confluent-kafka's types say that everything in a message may be missing.
         messages: list[Any] = self._consumer.consume(BATCH_RECORDS, 0)
         self._next_poll_s = 0.0 if messages else at_s + _POLL_EVERY_S
+        if self._unproven:
+            messages = self._proven(messages)
         for message in messages:
             buffer = self._buffers.get(message.partition())
             if buffer is None:  # of a partition closed since it was asked for
@@ -204,28 +203,47 @@ class Reader:
             buffer.end = message.offset() + 1
         return len(messages)
 
+    def _proven(self, messages: list[Any]) -> list[Any]:
+        """Return the messages of partitions of which it has been asked whether they hold what was read.
+
+        librdkafka asks where a leader's epoch ended on a seek to an offset of that epoch, which it takes from
+        partitions that it reads already. Those it reads again, and says so by an error if there is less.
+        """
+        again = set()
+        for message in messages:
+            stored = self._unproven.pop(message.partition(), None)
+            if stored is not None and _is_read(message.error()):
+                self._consumer.seek(stored)
+                again.add(stored.partition)
+        return [message for message in messages if message.partition() not in again]
+
     def _event(self, message: Any, buffer: _Buffer) -> None:
         error, number = message.error(), message.partition()
         if error.code() == KafkaError._PARTITION_EOF:
             # Beyond the last record there may be marks of transactions, which are no records.
             buffer.end = max(buffer.end, message.offset())
         elif error.code() in _OUT_OF_RANGE:
-            low, high = self._ask(lambda: self._ends(number))
-            if low <= buffer.end:
-                self._fail_recreated(number, high, buffer.end)
+            low, high = self.span(number)
+            if high < buffer.end:
+                self._fail_shorter(number, high, buffer.end)
+            if _TRUNCATED in error.str():
+                self._fail_other(f"{self.name(number)}: {one_line(error.str())}")
             self._consumer.incremental_unassign([self._part(number)])
             self._read_from(number, buffer.end, low)
         else:
-            self._judge(error)
+            self._link.judge(error)
 
     def _read_from(self, number: int, position: int, low: int) -> None:
         if low > position:
             lost = f"{self.name(number)}: the log no longer has the records [{position}, {low})"
             log.warning("%s: they are not counted", lost)
-        self._opened.append(self._part(number, max(position, low)))
+        start, stored = self._part(number, max(position, low)), self._stored.get(number)
+        if stored is not None and stored.offset == start.offset and (stored.leader_epoch or 0) >= 0:
+            self._unproven[number] = stored
+        self._opened.append(start)
 
-    def _part(self, number: int, offset: int = -1001) -> TopicPartition:
-        return TopicPartition(self._topic, number, offset)
+    def _part(self, number: int, offset: int = -1001, epoch: int | None = None) -> TopicPartition:
+        return TopicPartition(self._topic, number, offset, leader_epoch=-1 if epoch is None else epoch)
 
     def _ends(self, number: int, timeout_s: float = _ANSWER_S) -> tuple[int, int]:
         low, high = self._consumer.get_watermark_offsets(self._part(number), timeout=timeout_s)
@@ -235,30 +253,20 @@ class Reader:
         high = int(self._consumer.get_watermark_offsets(self._part(number), cached=True)[1])
         return high if high >= 0 else None
 
-    def _fail_recreated(self, number: int, high: int, reach: int) -> NoReturn:
-        fail(
-            f"{self.name(number)} ends at {high}, but {reach} were read: the topic was deleted and created "
-            "anew; set CLICKS_STATE_DIR to another directory and KAFKA_GROUP_ID to another group"
-        )
+    def _fail_shorter(self, number: int, high: int, reach: int) -> NoReturn:
+        self._fail_other(f"{self.name(number)} ends at {high}, but {reach} were read")
 
-    def _ask(self, question: Callable[[], Answer]) -> Answer:
-        """Return the broker's answer; waits for a broker that is down."""
-        while True:
-            try:
-                answer = question()
-            except KafkaException as error:
-                self._judge(error.args[0])
-                if error.args[0].code() not in DOWN:
-                    self._reason = one_line(error.args[0].str())
-                self._serve_errors()
-                self._gone()
-                if stop_requested():
-                    # State and position are one write: there is nothing to be saved.
-                    os._exit(0)
-                time.sleep(_AGAIN_S)
-            else:
-                self._there()
-                return answer
+    def _fail_other(self, found: str) -> NoReturn:
+        """End the flow with what was `found` of a log that is not the one that was read."""
+        with contextlib.suppress(KafkaException):
+            if self.topic_id and _id(self._described()) == self.topic_id:
+                fail(f"{found}: {_LOST_END}")
+        fail(f"{found}: the topic was deleted and created anew, or {_LOST_END}")
+
+    def _look(self) -> tuple[str, int]:
+        """Return (id, number of partitions) as they are now; raises KafkaException."""
+        described = self._described()
+        return _id(described), len(described.partitions)
 
     def close(self, number: int) -> None:
         """Let go of a partition, and with the last one of the broker.
@@ -270,51 +278,19 @@ class Reader:
             self._buffers.pop(number, None)
             if self._buffers:
                 return
+            if self._watch is not None:
+                self._watch.stop()
         closing = threading.Thread(target=self._consumer.close, name="kafka-close", daemon=True)
         closing.start()
         closing.join(_CLOSE_S)
 
-    def _serve_errors(self) -> None:
-        """Let `_judge` see what went wrong with the connections; once records may come `_poll` does that."""
-        for _ in range(0 if self._buffers else 10):
-            self._consumer.poll(0)
 
-    def _probe(self) -> None:
-        self._next_probe_s = time.monotonic() + _PROBE_EVERY_S
-        try:
-            self._consumer.list_topics(self._topic, timeout=_PROBE_S)
-        except KafkaException:
-            self._gone()
-        else:
-            self._there()
+def _id(described: Any) -> str:
+    """Return a topic's id, "" where the broker knows of none: all zero."""
+    found = str(described.topic_id)
+    return found if found.strip("A") else ""
 
-    def _gone(self) -> None:
-        """Note that a question was not answered; the second time in a row it is worth a line."""
-        self._doubtful = True
-        self._failures += 1
-        if self._failures == 2:
-            log.warning("Kafka at %s is down (%s): waiting for it", self._brokers, self._reason)
 
-    def _there(self) -> None:
-        if self._failures > 1:
-            log.warning("Kafka at %s is back", self._brokers)
-        self._failures, self._doubtful, self._met = 0, False, True
-
-    def _on_error(self, error: KafkaError) -> None:
-        """Take note of what librdkafka says of its connections."""
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:
-            self._reason = one_line(error.str())
-        self._judge(error)
-
-    def _judge(self, error: KafkaError) -> None:
-        """End the flow, or doubt that the broker is there, or leave it to librdkafka to cope."""
-        if line := self._place.hopeless(error, met=self._met):
-            fail(line)
-        if error.fatal():
-            fail(f"Kafka at {self._brokers}: {one_line(error.str())}: restart the flow")
-        self._doubtful = self._doubtful or error.code() in DOWN
-
-    def _on_commit(self, error: KafkaError | None, _partitions: list[TopicPartition]) -> None:
-        if error is not None and error.code() not in DOWN | _STARTING:
-            text = one_line(error.str())
-            log.warning("the group's offsets are not committed (%s): is KAFKA_GROUP_ID used elsewhere?", text)
+def _is_read(error: KafkaError | None) -> bool:
+    """Return whether a partition is being read that gave this error, or a record."""
+    return error is None or error.code() == KafkaError._PARTITION_EOF

@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 
 from flows.failing import fail, one_line
 from flows.kafka import client_config
-from flows.kafka_errors import DOWN, UNKNOWN, Place, checked, wrong_setting
+from flows.kafka_errors import UNKNOWN, Kind, Place, checked, kind, wrong_setting
 from flows.settings import Settings
 from flows.topic_memory import MOST_RECORDS, Memory
 from flows.topic_records import Record
@@ -37,17 +37,6 @@ _LOOKING = {
     "queued.max.messages.kbytes": "4096",
     "fetch.wait.max.ms": "200",
 }
-# What a new producer, which looks first at what has arrived, gets over.
-_CURABLE = (
-    DOWN
-    | UNKNOWN
-    | {
-        KafkaError._FATAL,
-        KafkaError._PURGE_INFLIGHT,
-        KafkaError._PURGE_QUEUE,
-        KafkaError._MSG_TIMED_OUT,
-    }
-)
 Answer = TypeVar("Answer")
 
 
@@ -157,7 +146,7 @@ class Client:
             try:
                 answer = question()
             except KafkaException as error:
-                self._judge(place, error.args[0])
+                self._end_if(place.verdict(error.args[0], met=self._met), error.args[0])
                 if not self._consumer.assignment():
                     self._consumer.poll(0)
                 self.poll(_AGAIN_S)
@@ -167,15 +156,18 @@ class Client:
 
     def _judge(self, place: Place, error: KafkaError) -> None:
         """End the flow, or leave it to librdkafka to cope."""
+        self._end_if(place.hopeless(error, met=self._met), error)
+
+    def _end_if(self, line: str | None, error: KafkaError) -> None:
         if error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT):
             self._reason = one_line(error.str())
-        if self.found and error.code() in UNKNOWN:
-            return
-        if line := place.hopeless(error, met=self._met):
+        if line and not (self.found and error.code() in UNKNOWN):
             fail(line)
 
     def _refused(self, place: Place, error: KafkaError) -> None:
+        """Begin anew after what a new producer, which looks first at what has arrived, gets over."""
         self._judge(place, error)
-        if not (error.fatal() or error.retriable() or error.code() in _CURABLE):
+        curable = error.code() in UNKNOWN or kind(error.code()) is Kind.OUTAGE
+        if not (curable or error.fatal() or error.retriable()):
             fail(f"Kafka at {self._brokers} takes no record for {place.topic!r}: {one_line(error.str())}")
         self.broken = True

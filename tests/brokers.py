@@ -39,7 +39,7 @@ class Cluster:
             [NewTopic(topic, partitions, config={"max.message.bytes": "3000000"})]
         ).values():
             made.result(timeout=10)
-        wait_until(lambda: topic in admin.list_topics(timeout=5).topics, f"topic {topic}")
+        wait_until(lambda: self.has(topic), f"topic {topic}")
 
     def grow(self, topic: str, partitions: int) -> None:
         """Add partitions to a topic, so that it has `partitions`."""
@@ -56,6 +56,10 @@ class Cluster:
         admin = self._admin()
         for gone in admin.delete_topics([topic]).values():
             gone.result(timeout=10)
+
+    def has(self, topic: str) -> bool:
+        """Whether there is such a topic."""
+        return topic in self._admin().list_topics(timeout=5).topics
 
     def records(self, topic: str, partition: int) -> list[bytes]:
         """Return the values of all that a partition holds."""

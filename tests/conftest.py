@@ -32,6 +32,11 @@ pytest.register_assert_rewrite("tests.published", "tests.kafka_flow")
 pytest.MonkeyPatch().setattr("flows.stopping.stop_on_signals", lambda: None)
 
 OTHER = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+LONGEST = (
+    *("test_crash", "test_time", "test_flow", "test_kafka_crash", "test_processes", "test_kafka"),
+    *("test_trouble", "test_state", "test_page", "test_journeys", "test_stopping", "test_topics"),
+    *("test_hostile", "test_wall_clock", "test_pods", "test_shop"),
+)
 _topics = count()
 
 
@@ -118,6 +123,11 @@ def kafka_flow(tmp_path: Path, broker: Cluster, topic: str, redis_url: str) -> I
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Let a longer run take more seeds: `pytest tests/test_flow.py --seeds 200`."""
     parser.addoption("--seeds", type=int, default=20, help="how many random logs to compare")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: what begins last decides when all is done."""
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -13,7 +13,9 @@ from random import Random
 
 import pytest
 from bytewax.recovery import init_db_dir
+from confluent_kafka import Consumer
 
+from flows.kafka_watch import ANEW
 from tests import logs
 from tests.apache import Apache
 from tests.brokers import Broker, Cluster, Server
@@ -198,9 +200,82 @@ def test_topic_created_anew_without_ids(flow: KafkaFlow, broker: Cluster, topic:
     line = created_anew(flow, broker, topic, 10, "the_broker_tells_no_topic_ids")
     assert line.startswith(f"{topic}/0 ends at ")
     assert line.endswith(
-        ", but 100 were read: the topic was deleted and created anew; "
+        ", but 100 were read: the topic was deleted and created anew, or Kafka lost the end of its log; "
         "set CLICKS_STATE_DIR to another directory and KAFKA_GROUP_ID to another group"
     )
+
+
+def test_topic_created_anew_while_it_is_read(
+    kafka: Apache, tmp_path: Path, topic: str, redis_url: str
+) -> None:
+    """What is longer by then than what was read of the other one would be read from amid it."""
+    with closing(KafkaFlow(tmp_path, kafka.address, topic, redis_url)) as flow:
+        kafka.create(topic)
+        produce(kafka.producer(), topic, list(clicks(10)[0]))
+        flow.start()
+        flow.wait_for([10])
+        kafka.delete(topic)
+        wait_until(lambda: not kafka.has(topic), "the topic is gone")
+        kafka.create(topic)
+        produce(kafka.producer(), topic, list(clicks(25)[0]))
+        assert flow.failed() in (
+            f"the topic {topic!r} was deleted and created anew while it was read: {ANEW}",
+            f"Kafka at {kafka.address} has no topic {topic!r}: create it, or correct CLICKS_SOURCE",
+        )
+
+
+def test_topic_that_grows_while_it_is_read(kafka: Apache, tmp_path: Path, topic: str, redis_url: str) -> None:
+    parts = clicks(1500, parts=3)
+    with closing(KafkaFlow(tmp_path, kafka.address, topic, redis_url)) as flow:
+        kafka.create(topic, 2)
+        for number in range(2):
+            produce(kafka.producer(), topic, list(parts[number]), number)
+        flow.start()
+        flow.wait_for([len(part) for part in parts[:2]])
+        kafka.grow(topic, 3)
+        produce(kafka.producer(), topic, list(parts[2]), 2)
+        assert flow.failed() == (
+            f"the topic {topic!r} has 3 partitions by now, 2 are read: start the flow again, it goes on "
+            "where it was and reads all of them"
+        )
+        flow.start()
+        flow.wait_for([len(part) for part in parts])
+        flow.assert_exact(numbered(parts))
+
+
+@pytest.mark.parametrize("records", [10, 200], ids=["shorter", "longer"])
+def test_log_that_lost_its_end(
+    tmp_path: Path, topic: str, redis_url: str, records: int, kafka: Apache
+) -> None:
+    """A leader that was behind became the leader: what was read is not what the log holds."""
+    with closing(KafkaFlow(tmp_path, kafka.address, topic, redis_url)) as flow:
+        kafka.create(topic)
+        produce(kafka.producer(), topic, list(clicks(100)[0]))
+        flow.start()
+        flow.wait_for([100])
+        wait_until(lambda: kafka.committed(topic, topic) == [100], "commit")
+        assert flow.signal(signal.SIGTERM) == 0, flow.output
+        kafka.stop()
+        kafka.lose(topic)
+        kafka.start()
+        produce(kafka.producer(), topic, list(clicks(records)[0]))
+        flow.start()
+        line = flow.failed()
+        assert line.startswith(f"{topic}/0")
+        assert line.endswith(f": Kafka lost the end of its log; {ANEW}")
+
+
+def test_group_held_by_another_application(kafka: Apache, tmp_path: Path, topic: str, redis_url: str) -> None:
+    kafka.create(topic)
+    other = Consumer({"bootstrap.servers": kafka.address, "group.id": topic, "log_level": "0"})
+    with closing(other), closing(KafkaFlow(tmp_path, kafka.address, topic, redis_url)) as flow:
+        other.subscribe([topic])
+        wait_until(lambda: other.poll(0.1) is None and bool(other.assignment()), "the group has a member", 30)
+        flow.start()
+        assert flow.failed() == (
+            f"Kafka's group {topic!r} is held by another application (Commit failed: Broker: Unknown "
+            "member): set KAFKA_GROUP_ID to a group of this flow's own"
+        )
 
 
 def test_unknown_topic(flow: KafkaFlow, broker: Cluster, topic: str) -> None:

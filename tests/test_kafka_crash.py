@@ -23,7 +23,7 @@ from tests.servers import RedisServer, wait_until
 
 KILLS = 20
 KILLS_AT_POINT = 10
-RESTARTS = 10
+RESTARTS = 5
 
 
 def test_killed_while_a_producer_writes(tmp_path: Path, redis_url: str) -> None:
