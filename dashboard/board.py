@@ -11,17 +11,13 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.client import Pipeline
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
-from redis.maint_notifications import MaintNotificationsConfig
-from redis.retry import Retry
+from redis.exceptions import RedisError, ResponseError
 
 from dashboard.figures import Board, HalfHour, LogLine, Minute, Page, Rejected, Row, Visitor
-from flows.redis_url import address
+from flows.failing import Kind
+from flows.redis_errors import kind, told
+from flows.redis_url import address, client, own_words, uses_tls
 from flows.settings import SettingsError
 
 CONNECT_TIMEOUT_S = 1.0
@@ -72,18 +68,11 @@ class Reader:
         try:
             self.address = address(url)
         except SettingsError as error:
-            told = f"{error}."
-            raise UnreachableError(told) from None
-        self._redis = Redis.from_url(
-            url,
-            socket_connect_timeout=CONNECT_TIMEOUT_S,
-            socket_timeout=ANSWER_TIMEOUT_S,
-            retry=Retry(NoBackoff(), 0),  # the page itself tries again a second later
-            # It would stretch the time-outs.
-            maint_notifications_config=MaintNotificationsConfig(enabled=False),
-            decode_responses=True,
-            encoding_errors="replace",
-        )
+            line = f"{error}."
+            raise UnreachableError(line) from None
+        self._tls = uses_tls(url)
+        # The page itself tries again a second later.
+        self._redis = client(url, CONNECT_TIMEOUT_S, ANSWER_TIMEOUT_S, decode=True)
 
     def read(self) -> Board | None:
         """Return the board now in Redis, None if there is none yet; raises BoardError."""
@@ -97,15 +86,10 @@ class Reader:
             )
             if isinstance(texts, RedisError):
                 raise texts
-        except (AuthenticationError, NoPermissionError):
-            told = f"Redis at {self.address} refuses this user or password: check REDIS_URL."
-            raise UnreachableError(told) from None
-        except (RedisConnectionError, RedisTimeoutError, OSError):
-            told = f"Redis at {self.address} does not answer: is it running?"
-            raise UnreachableError(told) from None
-        except RedisError as error:
-            told = f"Redis at {self.address} answers with an error ({type(error).__name__}): check its keys."
-            raise UnreadableError(told) from None
+        except (RedisError, OSError) as error:
+            line = f"Redis at {self.address} {told(own_words(self._redis, error), tls=self._tls)}"
+            answers = isinstance(error, ResponseError) and kind(error) is Kind.OUTAGE
+            raise (UnreadableError if answers else UnreachableError)(line) from None
         if texts[0] is None:
             return None
         found = dict(zip(BOARD_KEYS, texts, strict=True))
@@ -128,10 +112,10 @@ class Reader:
         )
         for key, size in zip((*BOARD_KEYS, *STREAMS), sizes, strict=True):
             if isinstance(size, int) and size > MOST_BYTES:
-                told = (
+                line = (
                     f"The key {key} has {size >> 20} MB, more than any flow publishes: is it the right Redis?"
                 )
-                raise UnreadableError(told)
+                raise UnreadableError(line)
 
 
 def parse(
@@ -155,6 +139,7 @@ def parse(
         return None if value is None else _table(key, value, make)
 
     return Board(
+        owner=_text(facts.get("owner")),
         as_of_ms=as_of_ms,
         published_at_ms=published_at_ms,
         publish_every_ms=_publish_every_ms(facts.get("publish_every_ms")),

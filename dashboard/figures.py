@@ -98,6 +98,7 @@ class Figures:
 class Board(Figures):
     """One published board: figures that are all of the same `as_of_ms` (epoch milliseconds)."""
 
+    owner: str
     as_of_ms: int
     published_at_ms: int
     publish_every_ms: int

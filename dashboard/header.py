@@ -20,7 +20,17 @@ def verdict(state: State, watch: Watch, zone: ZoneInfo, now_ms: float, ahead_ms:
     return (
         f'<div class="verdict {kind}" data-state="{state.name.lower()}" role="status">'
         f"<strong>{state.value}</strong>"
-        f"<span>{_sentence(state, watch, zone, now_ms)}{_clocks(watch, ahead_ms)}</span></div>"
+        f"<span>{_sentence(state, watch, zone, now_ms)}{_flows(watch)}{_clocks(watch, ahead_ms)}</span></div>"
+    )
+
+
+def _flows(watch: Watch) -> str:
+    """Return what is to be said of flows that write over each other's boards."""
+    if watch.flows < 2:
+        return ""
+    return (
+        f" {watch.flows} flows write their boards to this Redis in turn: end all but one, or give each a "
+        "database of its own in REDIS_URL."
     )
 
 

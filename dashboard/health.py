@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum
+from itertools import pairwise
 
 from dashboard.board import BoardError, UnreachableError
 from dashboard.figures import Board
@@ -20,6 +21,7 @@ BEHIND_AFTER_MS = 60_000
 SILENT_AFTER_MS = 4000
 SILENT_AFTER_GAPS = 20  # of a Poisson stream of clicks, one gap in half a billion is as long as 20 mean gaps
 RATE_BOARDS = 10
+OWNERS = 10
 CLOCKS_DIFFER_MS = 5000
 
 
@@ -49,6 +51,7 @@ class Watch:
     board: Board | None = None
     error: BoardError | None = None
     lag_seen: bool = False
+    owners: deque[str] = field(default_factory=lambda: deque(maxlen=OWNERS))
     _changed_ms: float = 0.0
     _changes: bool = False
     _totals: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_BOARDS + 1))
@@ -66,7 +69,14 @@ class Watch:
             self._changes = self.board is not None
             self._changed_ms = ticks_ms
             self._count(found)
+            self.owners.append(found.owner)
         self.board = found
+
+    @property
+    def flows(self) -> int:
+        """How many flows write to this Redis in turn; one that begins anew is another, but goes on alone."""
+        changes = sum(before != after for before, after in pairwise(self.owners))
+        return len(set(self.owners)) if changes >= len(set(self.owners)) > 1 else 1
 
     def _count(self, board: Board) -> None:
         self.lag_seen = self.lag_seen or board.lag is not None

@@ -9,9 +9,18 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import Enum
 from typing import NoReturn
 
 log = logging.getLogger("clicks")
+
+
+class Kind(Enum):
+    """What an error of a server's calls for."""
+
+    OUTAGE = "waiting heals it"
+    FINAL = "someone has to change something"
+    OURS = "its client was called or set wrongly"
 
 
 def one_line(text: object) -> str:

@@ -8,21 +8,11 @@ codes that are not known yet: a flow that ends with the broker's own words beats
 from __future__ import annotations
 
 import re
-from enum import Enum
 from typing import Any, NamedTuple, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException
 
-from flows.failing import fail, one_line
-
-
-class Kind(Enum):
-    """What an error calls for."""
-
-    OUTAGE = "waiting heals it"
-    FINAL = "someone has to change something"
-    OURS = "the client was called or set wrongly"
-
+from flows.failing import Kind, fail, one_line
 
 UNKNOWN = {KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC, KafkaError._UNKNOWN_PARTITION}
 # Nobody is there, or nobody answers.

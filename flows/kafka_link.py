@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
-from flows.failing import fail, one_line
-from flows.kafka_errors import DOWN, Kind, Place, kind, wrong_setting
+from flows.failing import Kind, fail, one_line
+from flows.kafka_errors import DOWN, Place, kind, wrong_setting
 from flows.stopping import stop_requested
 
 _AGAIN_S = 0.2

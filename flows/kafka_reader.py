@@ -16,8 +16,8 @@ from typing import Any, NoReturn
 from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from flows.failing import fail, one_line
-from flows.kafka_errors import Kind, Place, checked, kind
+from flows.failing import Kind, fail, one_line
+from flows.kafka_errors import Place, checked, kind
 from flows.kafka_link import Link
 from flows.kafka_watch import ANEW, Watch
 

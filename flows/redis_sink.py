@@ -10,27 +10,29 @@ from __future__ import annotations
 import json
 import logging
 import math
+import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from threading import Event, Lock, Thread
+from typing import Any
 
 import redis
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
-from redis.backoff import NoBackoff
+from redis.client import Pipeline
 from redis.commands.core import Script
 from redis.exceptions import NoPermissionError
-from redis.maint_notifications import MaintNotificationsConfig
-from redis.retry import Retry
 
 from flows import embedded, metrics
 from flows.backlog import MAXLEN, Backlog, Item
+from flows.board_owner import HEAD_BYTES, Owner
 from flows.clock import wall_ms
 from flows.entries import Entries, StreamName
-from flows.failing import fail, one_line
+from flows.failing import Kind, fail, one_line
 from flows.outbox import Receipts
 from flows.redis_entries import ADD_ENTRIES, arguments
-from flows.redis_url import address
+from flows.redis_errors import kind, text_of, told
+from flows.redis_url import address, client, own_words, uses_tls
 from flows.settings import Settings
 
 log = logging.getLogger("clicks.redis")
@@ -84,12 +86,16 @@ class _Writer(StatelessSinkPartition[Item]):
         self._backlog = Backlog()
         # The lanes written to in this run: what else comes of them is new.
         self._begun: dict[StreamName, set[str]] = {stream: set() for stream in MAXLEN}
-        self._address = address(url)
-        self._client = _client(url)
+        self._address, self._tls = address(url), uses_tls(url)
+        self._client = client(url, TIMEOUT_S, TIMEOUT_S)
+        self._owner = Owner()
+        self._announces = True
         self._add_entries = Script(self._client, ADD_ENTRIES)
         self._next_trim_s = 0.0
         self._abandoned = Event()
         self._down_since_s: float | None = None
+        self._met = False
+        self._told: set[str] = set()
         self._thread = Thread(target=self._run, name="redis-writer", daemon=True)
         self._thread.start()
 
@@ -148,18 +154,41 @@ class _Writer(StatelessSinkPartition[Item]):
         if board is None:
             return
         summary = json.loads(board.values["board"])
-        summary["published_at"] = self._sink.now_ms()
+        summary = {"owner": self._owner.name, **summary, "published_at": self._sink.now_ms()}
         with self._client.pipeline(transaction=True) as pipe:
             # The watch keeps a board given up by us, but still on its way into a hung Redis, from replacing a
             # newer one. EXEC ends it; told so now, redis-py will report a lost connection as what it is.
             pipe.watch("board")  # type: ignore[no-untyped-call]
+            self._look_whose(pipe)
             pipe.watching = False
             pipe.multi()
             pipe.mset({**board.values, "board": json.dumps(summary)})
-            pipe.publish("boards", board.as_of_ms)
-            with suppress(redis.WatchError), metrics.writing_board(summary):  # after one, it still waits
-                pipe.execute()
-                self._backlog.board_written(board)
+            if self._announces:
+                pipe.publish("boards", board.as_of_ms)
+            try:
+                with suppress(redis.WatchError), metrics.writing_board(summary):  # after one, it still waits
+                    pipe.execute()
+                    self._backlog.board_written(board)
+                    self._owner.has_written = True
+            except NoPermissionError as error:
+                if not self._announces or not any(word in text_of(error) for word in ("channel", "publish")):
+                    raise
+                self._announces = False
+                text = "Redis at %s: boards are written, but not announced (%s): allow the channel boards"
+                log.warning(text, self._address, text_of(error))
+        if not self._announces and self._backlog.board is board:
+            self._write_board()
+
+    def _look_whose(self, pipe: Pipeline) -> None:
+        """Say so if another flow has replaced the board of this one."""
+        with suppress(redis.ResponseError):
+            head: Any = pipe.getrange("board", 0, HEAD_BYTES)
+            if self._owner.meets_another(head):
+                text = (
+                    "Redis at %s: another flow writes its boards over those of this one: end it, or give "
+                    "each a database of its own in REDIS_URL (/1, /2, ...)"
+                )
+                log.warning(text, self._address)
 
     def _write_entries(self, stream: StreamName) -> None:
         entries = self._backlog.oldest(stream)
@@ -207,28 +236,36 @@ class _Writer(StatelessSinkPartition[Item]):
                 log.warning("Redis at %s is full: %d entries of %s go", self._address, dropped, stream)
 
     def _failed(self, error: Exception) -> None:
+        """Tell each reason of an outage once; end a flow that never got through if waiting does not help."""
         # A new connection may lead to the new primary, where the old one leads to the old.
         self._client.connection_pool.disconnect()
+        error = own_words(self._client, error)
         metrics.REDIS_FAILURES.inc()
+        reason = told(error, tls=self._tls)
+        got_through = self._met and (self._backlog.board is None or self._owner.has_written)
+        if kind(error) is Kind.OURS or (kind(error) is Kind.FINAL and not got_through):
+            fail(f"Redis at {self._address} {reason}")
         if self._down_since_s is None:
             self._down_since_s = time.monotonic()
-            # redis-py puts the command, with our data, before the reason.
-            reason = str(error).rpartition(" of pipeline caused error: ")[2]
-            log.warning("Redis at %s: %s: %s; trying again", self._address, type(error).__name__, reason)
+        # How exactly nobody answers may be another at each attempt.
+        what = re.sub(r" \(.*\)", "", reason)
+        if what not in self._told:
+            self._told.add(what)
+            log.warning("Redis at %s %s; trying again", self._address, reason)
 
     def _succeeded(self) -> None:
+        if not self._met:
+            self._met = True
+            self._check_eviction()
         if self._down_since_s is not None:
             log.info("Redis at %s: back after %.1f s", self._address, time.monotonic() - self._down_since_s)
             self._down_since_s = None
+            self._told.clear()
 
-
-def _client(url: str) -> redis.Redis:
-    """Make a client that never waits long and leaves trying again to the writer."""
-    return redis.from_url(
-        url,
-        socket_timeout=TIMEOUT_S,
-        socket_connect_timeout=TIMEOUT_S,
-        retry=Retry(NoBackoff(), 0),
-        encoding_errors="replace",  # a lone surrogate in a click must not block the board
-        maint_notifications_config=MaintNotificationsConfig(enabled=False),  # it would stretch the timeouts
-    )
+    def _check_eviction(self) -> None:
+        """Say so if this Redis may drop what the flow has written, and tells."""
+        with suppress(redis.RedisError, OSError):
+            policy = str(self._client.info("memory").get("maxmemory_policy", ""))
+            if policy.startswith("allkeys"):
+                text = "Redis at %s may drop keys of the board (maxmemory-policy %s): set it to noeviction"
+                log.warning(text, self._address, policy)

@@ -1,4 +1,4 @@
-"""REDIS_URL: checked by the flow and by the page before anything connects; never shown with a password."""
+"""REDIS_URL: checked and connected to in one way by the flow and by the page; never shown with a password."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 import redis
+from redis.backoff import NoBackoff
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
 
 from flows.settings import SettingsError
 
@@ -40,6 +43,45 @@ def address(url: str) -> str:
         where = f"{host or 'localhost'}:{port}{parts.path}"
     _check_options(url)
     return where
+
+
+def client(url: str, connect_s: float, answer_s: float, *, decode: bool = False) -> redis.Redis:
+    """Make a client that never waits long and leaves trying again to its user.
+
+    It speaks the protocol that every server and proxy knows: RESP2, without HELLO and CLIENT SETINFO.
+    """
+    made: redis.Redis = redis.Redis.from_url(
+        url,
+        protocol=2,
+        driver_info=None,
+        socket_connect_timeout=connect_s,
+        socket_timeout=answer_s,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=decode,
+        encoding_errors="replace",  # half a surrogate pair in a click must not block the board
+        maint_notifications_config=MaintNotificationsConfig(enabled=False),  # it would stretch the timeouts
+    )
+    return made
+
+
+def own_words(made: redis.Redis, error: Exception) -> Exception:
+    """Return what a server says before it closes a connection, which redis-py only calls "not ready"."""
+    if "not ready" not in str(error):
+        return error
+    connection = made.connection_pool.make_connection()
+    try:
+        connection.connect()  # type: ignore[no-untyped-call]
+        connection.read_response()
+    except (redis.RedisError, OSError) as own:
+        return own
+    finally:
+        connection.disconnect()  # type: ignore[no-untyped-call]
+    return error
+
+
+def uses_tls(url: str) -> bool:
+    """Return whether a URL asks for TLS."""
+    return url.startswith("rediss:")
 
 
 def _check_options(url: str) -> None:

@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
-from flows.failing import fail, one_line
+from flows.failing import Kind, fail, one_line
 from flows.kafka import client_config
-from flows.kafka_errors import UNKNOWN, Kind, Place, checked, kind, wrong_setting
+from flows.kafka_errors import UNKNOWN, Place, checked, kind, wrong_setting
 from flows.settings import Settings
 from flows.topic_memory import MOST_RECORDS, Memory
 from flows.topic_records import Record

@@ -24,7 +24,15 @@ FRAMES = {
         *("gender", "country", "deviceType", "age", "birthdate", "datetime"),
     ],
 }
-NOT_EXPECTED = ("published_at", "positions", "lag", "publish_every_ms", "ended", "entries_dropped_total")
+NOT_EXPECTED = (
+    "owner",
+    "published_at",
+    "positions",
+    "lag",
+    "publish_every_ms",
+    "ended",
+    "entries_dropped_total",
+)
 
 
 def rows_of(text: str) -> list[dict[str, Any]]:

@@ -73,7 +73,9 @@ class RedisServer:
     def client(self, timeout_s: float = 5.0) -> redis.Redis:
         """Make a client that decodes replies to str and never tries again; use it in a `with`."""
         once = Retry(NoBackoff(), 0)
-        return redis.from_url(self.url, decode_responses=True, socket_timeout=timeout_s, retry=once)
+        return redis.from_url(
+            self.url, decode_responses=True, socket_timeout=timeout_s, retry=once, protocol=2
+        )
 
     def start(self) -> None:
         """Start it and wait until it answers."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError
 
-from flows.kafka_errors import Kind, Place, kind
+from flows.failing import Kind
+from flows.kafka_errors import Place, kind
 
 
 def names(text: str) -> list[str]:

@@ -158,6 +158,7 @@ def test_a_board_is_stamped_written_and_announced(server: RedisServer) -> None:
         assert announced[-1]["data"] == "7"
         assert numbers_seen(client) == {7}
         summary = json.loads(str(client.get("board")))
+        assert len(summary.pop("owner")) == 12
         assert before_ms <= summary.pop("published_at") <= time.time_ns() // 1_000_000
         assert summary == {"as_of": 7, "number": 7}
 

@@ -189,14 +189,16 @@ def test_no_redis(redis_server: RedisServer) -> None:
     port = free_port()
     with pytest.raises(UnreachableError) as caught:
         Reader(f"redis://u:{SECRET}@127.0.0.1:{port}/0").read()
-    assert str(caught.value) == f"Redis at 127.0.0.1:{port}/0 does not answer: is it running?"
+    reason = f"Error 111 connecting to 127.0.0.1:{port}. Connection refused"
+    assert str(caught.value) == f"Redis at 127.0.0.1:{port}/0 does not answer ({reason}): is it running?"
 
 
 def test_a_wrong_password(redis_server: RedisServer) -> None:
     with pytest.raises(UnreachableError) as caught:
         Reader(redis_server.url.replace(SECRET, "wr0ng")).read()
-    told = f"Redis at 127.0.0.1:{redis_server.port}/0 refuses this user or password: check REDIS_URL."
-    assert str(caught.value) == told
+    where = f"Redis at 127.0.0.1:{redis_server.port}/0"
+    reason = "invalid username-password pair or user is disabled"
+    assert str(caught.value) == f"{where} refuses this user or password ({reason}): check REDIS_URL"
 
 
 def test_a_redis_that_hangs_is_told_in_time() -> None:

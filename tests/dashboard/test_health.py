@@ -20,7 +20,13 @@ RARE = tuple(Minute(T0 + 60_000 * i, 1, 1) for i in range(15))
 
 def board(**changes: Any) -> Board:
     plain = Board(
-        as_of_ms=T0, published_at_ms=T0, publish_every_ms=1000, ended=False, clicks_total=100, lag=0
+        owner="one",
+        as_of_ms=T0,
+        published_at_ms=T0,
+        publish_every_ms=1000,
+        ended=False,
+        clicks_total=100,
+        lag=0,
     )
     return replace(plain, **changes)
 
@@ -157,3 +163,14 @@ def test_an_unknown_total_makes_the_rate_unknown() -> None:
     watch.see(board(published_at_ms=T0 + 1000, clicks_total=None), 1000)
     watch.see(board(published_at_ms=T0 + 2000), 2000)
     assert watch.clicks_per_s(State.LIVE) is None
+
+
+@pytest.mark.parametrize(
+    ("owners", "flows"),
+    [("aaaa", 1), ("aabb", 1), ("abab", 2), ("aaba", 2), ("abcabc", 3), ("abc", 1), ("", 1)],
+)
+def test_flows_that_write_in_turn_are_counted(owners: str, flows: int) -> None:
+    watch = Watch()
+    for number, owner in enumerate(owners):
+        watch.see(board(owner=owner, published_at_ms=T0 + number), float(number))
+    assert watch.flows == flows
