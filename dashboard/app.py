@@ -15,6 +15,7 @@ if str(HERE.parent) not in sys.path:  # Streamlit puts only this file's folder o
 
 from dashboard import header, panels  # noqa: E402
 from dashboard.board import BoardError, Reader  # noqa: E402
+from dashboard.door import is_own, refusal  # noqa: E402
 from dashboard.figures import Board, Figures  # noqa: E402
 from dashboard.health import Watch  # noqa: E402
 from flows.settings import EMBEDDED_URL, Settings, SettingsError  # noqa: E402
@@ -26,6 +27,10 @@ def main() -> None:
     """Draw the page once; after that only `live` runs, once a second."""
     st.set_page_config(page_title="Clicks", layout="wide", page_icon=(HERE / "icon.svg").read_text())
     st.html(HERE / "style.css")
+    host = st.context.headers.get("Host")
+    if not is_own(host, [str(st.get_option(name)) for name in ("browser.serverAddress", "server.address")]):
+        st.error(refusal(host or ""))
+        st.stop()
     title, choice = st.columns([4, 1], vertical_alignment="bottom")
     title.html("<h1>Clicks</h1>")
     with choice:

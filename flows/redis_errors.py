@@ -36,7 +36,7 @@ def kind(error: Exception) -> Kind:
     if isinstance(error, _ELSEWHERE):
         return Kind.OUTAGE
     final = isinstance(error, (*_LOGIN, *_CLUSTER, _FOREIGN, errors.NoPermissionError))
-    return Kind.FINAL if final or _wrong_database(error) or _foreign_key(error) else Kind.OUTAGE
+    return Kind.FINAL if final or _wrong_database(error) else Kind.OUTAGE
 
 
 def text_of(error: Exception) -> str:

@@ -13,8 +13,9 @@ from typing import NoReturn
 
 from flows.entries import StreamName
 
-EMBEDDED_PORT = 6399
-EMBEDDED_URL = f"redis://127.0.0.1:{EMBEDDED_PORT}/0"
+# The same for flow and page whatever their environment: not what TMPDIR or HOME say.
+EMBEDDED_DIRECTORY, EMBEDDED_SOCKET = Path(f"/tmp/clicks-{os.geteuid()}"), "valkey.sock"
+EMBEDDED_URL = f"unix://{EMBEDDED_DIRECTORY / EMBEDDED_SOCKET}"
 MAX_SHARDS = 4096
 
 # The variable that names a stream's topic.

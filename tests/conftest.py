@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from flows.settings import EMBEDDED_PORT
+from flows.settings import EMBEDDED_DIRECTORY
 from tests import apache
 from tests.apache import Apache
 from tests.brokers import Broker, Cluster, Server
@@ -55,9 +55,9 @@ def redis_url(redis_server: RedisServer) -> str:
 
 
 @pytest.fixture(scope="module")
-def fixed_port() -> Iterator[None]:
-    """Keep the embedded server's port to one module, of whatever process that runs tests."""
-    with (Path(tempfile.gettempdir()) / f"clicks-tests-{EMBEDDED_PORT}.lock").open("w") as lock:
+def fixed_place() -> Iterator[None]:
+    """Keep the embedded server's place to one module, of whatever process that runs tests."""
+    with (Path(tempfile.gettempdir()) / f"{EMBEDDED_DIRECTORY.name}-tests.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

