@@ -10,6 +10,7 @@ import functools
 import gc
 import logging
 import os
+import sys
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -27,6 +28,7 @@ from flows.log_lines import set_up
 from flows.metrics import watch_state
 from flows.outbox import Receipts
 from flows.pages import Pages
+from flows.ports import check_ports
 from flows.redis_sink import RedisSink
 from flows.sessions import Sessions
 from flows.settings import Settings, unknown_variables
@@ -85,6 +87,8 @@ def build(settings: Settings) -> Dataflow:
 # What the flow writes holds visitors' addresses: it is for its user alone.
 os.umask(0o077)
 settings = Settings.from_env()
+if sys.argv[0].endswith("run.py"):
+    check_ports(os.environ, sys.argv[1:], trust_network=settings.trust_network)
 set_up(settings.log_format)
 for line in unknown_variables():
     logging.getLogger("clicks").warning("%s", line)

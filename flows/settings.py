@@ -26,7 +26,8 @@ TOPIC_VARIABLES: dict[StreamName, str] = {
 
 VARIABLES = (
     *("CLICKS_SOURCE", "CLICKS_STATE_DIR", "CLICKS_SHARDS", "CLICKS_PUBLISH_EVERY", "CLICKS_FROM"),
-    *("CLICKS_KEEP", "CLICKS_MASK_IP", "CLICKS_LOG_FORMAT", *TOPIC_VARIABLES.values()),
+    *("CLICKS_KEEP", "CLICKS_MASK_IP", "CLICKS_LOG_FORMAT", "CLICKS_TRUST_NETWORK"),
+    *TOPIC_VARIABLES.values(),
 )
 
 # What Kubernetes puts into the environment of every pod beside a service named `clicks` or `kafka-...`.
@@ -58,6 +59,7 @@ class Settings:
     begin_ms: int | None = None
     keep_ms: int = 24 * 3_600_000
     mask_ip: bool = False
+    trust_network: bool = False
     log_format: str = "text"
     kafka: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[StreamName, str] = field(default_factory=dict)
@@ -88,6 +90,7 @@ class Settings:
             keep_ms=_keep(env.get("CLICKS_KEEP") or "24h"),
             log_format=_log_format(env.get("CLICKS_LOG_FORMAT") or cls.log_format),
             mask_ip=_flag("CLICKS_MASK_IP", env.get("CLICKS_MASK_IP") or "0"),
+            trust_network=_flag("CLICKS_TRUST_NETWORK", env.get("CLICKS_TRUST_NETWORK") or "0"),
             kafka={
                 name[len("KAFKA_") :].lower().replace("_", "."): value
                 for name, value in env.items()
