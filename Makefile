@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export RUST_BACKTRACE ?= 0
 
-.PHONY: install install-dev browser tools kafka demo check format test bench
+.PHONY: install install-dev browser tools kafka demo check format test bench lock sbom
 
 install: $(VENV)/installed
 
@@ -17,13 +17,36 @@ $(VENV)/bin/python:
 	  then exec $$python -m venv $(VENV); fi; done; \
 	echo "no Python found: install Python 3.10, 3.11 or 3.12 with its venv module" >&2; exit 1
 
-$(VENV)/installed: requirements.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+PIP_INSTALL := pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all:
+
+$(VENV)/installed: requirements.lock | $(VENV)/bin/python
+	$(BIN)/$(PIP_INSTALL) -r $<
 	@touch $@
 
-$(VENV)/installed-dev: requirements.txt tests/requirements.txt | $(VENV)/bin/python
-	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+$(VENV)/installed-dev: tests/requirements.lock requirements.lock | $(VENV)/bin/python
+	$(BIN)/$(PIP_INSTALL) -r $<
 	@touch $@ $(VENV)/installed
+
+# requirements.txt says what the product uses; the locks, what of everything is installed, with its hashes.
+SUPPLY := .cache/supply/bin
+LOCK := $(SUPPLY)/uv pip compile --quiet --universal --generate-hashes --no-annotate --custom-compile-command "make lock"
+
+.cache/supply/installed: tests/supply.lock | $(VENV)/bin/python
+	rm -rf .cache/supply && $(BIN)/python -m venv .cache/supply
+	.cache/supply/bin/$(PIP_INSTALL) -r $<
+	@touch $@
+
+lock: .cache/supply/installed
+	$(LOCK) --python-version 3.10 --output-file requirements.lock requirements.txt
+	$(LOCK) --python-version 3.11 --output-file tests/requirements.lock --constraints requirements.lock tests/requirements.txt
+	$(LOCK) --python-version 3.10 --output-file tests/supply.lock tests/supply.txt
+
+# What the image holds of Python packages: a bill of materials (CycloneDX) and the licences, in build/.
+sbom: .cache/supply/installed
+	rm -rf .cache/product && mkdir -p build && $(BIN)/python -m venv --without-pip .cache/product
+	$(SUPPLY)/pip --python .cache/product/bin/python $(wordlist 2,9,$(PIP_INSTALL)) -r requirements.lock
+	$(SUPPLY)/cyclonedx-py environment --spec-version 1.6 --output-reproducible -o build/sbom.json .cache/product/bin/python
+	$(SUPPLY)/pip-licenses --python=.cache/product/bin/python --with-urls --format=markdown --output-file=build/licences.md
 
 # The parts that tests run against and that no wheel carries: a Redis server, a browser, a compiler for a clock to set.
 browser:

@@ -89,9 +89,8 @@ def _check_api(env: Mapping[str, str]) -> None:
     try:
         socket.create_server(("", int(port))).close()
     except OSError as error:
-        _refuse(
-            f"BYTEWAX_DATAFLOW_API_PORT {port} cannot be had ({os.strerror(error.errno or 0)}): set it to a free port"
-        )
+        reason = os.strerror(error.errno or 0)
+        _refuse(f"BYTEWAX_DATAFLOW_API_PORT {port} cannot be had ({reason}): set it to a free port")
     folder = env.get("BYTEWAX_DATAFLOW_API_CACHE_PATH", ".")
     if not os.path.isdir(folder) or not os.access(folder, os.W_OK | os.X_OK):
         _refuse(

@@ -31,7 +31,7 @@ def test_the_ignore_file_lets_in_what_is_copied_and_nothing_else() -> None:
     ignore = [line for line in (DOCKERFILE.with_suffix(".dockerignore")).read_text().splitlines() if line]
     assert ignore[1] == "*"
     let_in = {line[1:] for line in ignore if line.startswith("!")}
-    assert let_in == {*image().copied, "requirements.txt"}
+    assert let_in == {*image().copied, "requirements.lock"}
     assert all((ROOT / path).exists() for path in let_in)
 
 
