@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export RUST_BACKTRACE ?= 0
 
-.PHONY: install install-dev browser tools kafka demo check format test bench lock sbom
+.PHONY: install install-dev browser tools kafka demo check format test bench lock sbom image
 
 install: $(VENV)/installed
 
@@ -92,6 +92,13 @@ format: install-dev
 
 test: check browser tools kafka
 	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+# The image, by whichever of these there is.
+IMAGE := clicks:dev
+image:
+	@for tool in docker podman buildah; do \
+	  if command -v $$tool >/dev/null; then exec $$tool build $(BUILD_OPTIONS) -f k8s/Dockerfile -t $(IMAGE) .; fi; done; \
+	echo "no docker, podman or buildah found: install one of them" >&2; exit 1
 
 bench: install-dev browser
 	$(BIN)/python -m tests.bench.throughput

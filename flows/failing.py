@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,8 +39,16 @@ def fail(message: str) -> NoReturn:
     os._exit(1)
 
 
-# Arguments: seconds, the line, the process to end.
-_WATCH = 'sleep "$1"; printf "%s\\n" "$2" >&2; kill -9 "$3"'
+# Arguments: seconds, the line, the process to end. Told to stop, it sees to its own child: process 1 of a
+# container, which Python may be, would keep that as a zombie.
+_WATCH = """
+trap 'kill $!; wait; exit' TERM
+sleep "$1" & wait $!
+printf "%s\\n" "$2" >&2
+kill -9 "$3"
+"""
+# Process 1 of a container does not die of a kill from within: it ends itself so much later.
+_LATER_S = 1.0
 
 
 @contextmanager
@@ -52,7 +60,10 @@ def within(seconds: float, message: str) -> Iterator[None]:
     command = ["/bin/sh", "-c", _WATCH, "sh", str(seconds), message, str(os.getpid())]
     watch = subprocess.Popen(command, start_new_session=True)
     try:
-        yield
+        with open(os.devnull, "w") as nowhere:
+            faulthandler.dump_traceback_later(seconds + _LATER_S, exit=True, file=nowhere)
+            yield
     finally:
-        os.killpg(watch.pid, signal.SIGKILL)
+        faulthandler.cancel_dump_traceback_later()
+        watch.terminate()
         watch.wait()

@@ -39,6 +39,7 @@ SNAPSHOT_SECONDS = Histogram(
 )
 STATE_BYTES = Gauge("clicks_state_bytes", "State that the shards of this process hold on disk")
 BOARDS_WRITTEN = Counter("clicks_boards_written", "Boards that this process wrote to Redis")
+REPORTS = Counter("clicks_reports", "What metrics of this process's shards have reported to boards")
 REDIS_WRITE_SECONDS = Histogram(
     "clicks_redis_write_seconds", "Time to write a board to Redis", buckets=_BUCKETS_S
 )

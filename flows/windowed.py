@@ -77,6 +77,7 @@ class _MetricLogic(StatefulBatchLogic[ShardClicks, Any, int]):
             if item.beat is not None:
                 figures = self._metric.report(item.beat.as_of_s)
                 out.append(Report(self._name, item.shard, item.beat, figures))
+                metrics.REPORTS.inc()
         return out, False
 
     def snapshot(self) -> int:

@@ -4,4 +4,4 @@
 # its directory for the web server's file only with a sidecar: the one for the flow's files serves for both.
 export HOME="$BYTEWAX_WORKDIR" TMPDIR="$BYTEWAX_WORKDIR" RUST_BACKTRACE=0
 export BYTEWAX_DATAFLOW_API_ENABLED=1 BYTEWAX_DATAFLOW_API_CACHE_PATH="$BYTEWAX_WORKDIR"
-exec python -m bytewax.run flows.clicks
+exec tini -s -- python -m bytewax.run flows.clicks

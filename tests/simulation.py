@@ -67,6 +67,9 @@ class Record:
     def offset(self) -> int:
         return self.at
 
+    def leader_epoch(self) -> int:
+        return 0
+
     def value(self) -> bytes:
         return self.data
 

@@ -26,6 +26,24 @@ def test_native_code_that_does_not_return_ends_with_one_line(seconds: int, lengt
     assert (ended.returncode != 0, ended.stderr) == (bool(line), line)
 
 
+def test_nothing_is_left_behind() -> None:
+    """As process 1 of a container is, this one is given what others leave behind."""
+    script = """
+import ctypes, os
+from flows.failing import within
+ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
+for _ in range(3):
+    with within(30, "it took too long"):
+        pass
+try:
+    os.waitpid(-1, os.WNOHANG)
+except ChildProcessError:
+    print("nothing")
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=20)
+    assert (ended.stdout, ended.stderr) == ("nothing\n", "")
+
+
 def test_what_ends_in_time_is_left_alone() -> None:
     began_s = time.monotonic()
     with within(0.2, "it took too long"):

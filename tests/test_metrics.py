@@ -86,7 +86,7 @@ def show(flow: Flow, client: redis.Redis, records: int, seen: Seen) -> bool:
     scrape, board = Scrape(flow), json.loads(client.get("board") or "{}")
     at_s = scrape.values("clicks_board_published_timestamp_seconds").get("")
     of_one = at_s is not None and at_s == board.get("published_at", 0) / 1000
-    saved = scrape.value("clicks_snapshot_seconds_count") >= 3
+    saved = scrape.value("clicks_snapshot_seconds_count") >= 3 and scrape.value("clicks_state_bytes") > 10_000
     done = of_one and saved and sum(board["positions"].values()) == records
     if done:
         seen.append((scrape, board))
@@ -114,6 +114,7 @@ def test_counters_of_all_processes_are_what_they_did(
     assert first.values("clicks_rejected_total") == board["rejected"]
     assert first.value("clicks_boards_written_total") == first.value("clicks_redis_write_seconds_count") > 0
     assert first.value("clicks_redis_failures_total") == 0
+    assert first.value("clicks_reports_total") >= 3 * first.value("clicks_boards_written_total")
     assert first.value("clicks_snapshot_seconds_count") >= 3
     assert first.value("clicks_state_bytes") > 10_000
     assert first.value("clicks_build_info") == 2

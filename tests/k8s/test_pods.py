@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
@@ -82,8 +84,12 @@ def test_a_flow_publishes_answers_probes_saves_and_stops(
             manifests, flow, tmp_path, secrets=secrets, environment=environment, hostfile=hostfile
         ) as running:
             wait_board(redis_server, [running])
-            for name in ("startupProbe", "livenessProbe", "readinessProbe"):
-                assert get(probe(pod(flow)["containers"][0], name, port))
+            container = pod(flow)["containers"][0]
+            for name in ("startupProbe", "livenessProbe"):
+                assert get(probe(container, name, port))
+            _, *arguments = container["readinessProbe"]["exec"]["command"]
+            asked = [sys.executable, *arguments], {**os.environ, "BYTEWAX_DATAFLOW_API_PORT": port}
+            assert subprocess.run(asked[0], env=asked[1], check=False, timeout=20).returncode == 0
             running.signal(signal.SIGTERM)
             assert running.wait(GRACE_S) == 0, running.output
     assert len(list((tmp_path / "state").glob("shard-*"))) == 16
