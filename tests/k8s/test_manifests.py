@@ -108,8 +108,23 @@ def test_every_container_has_probes_and_resources(manifests: tuple[Manifest, ...
         for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
             action = container[probe].get("httpGet") or container[probe].get("tcpSocket")
             assert container[probe].get("exec") or action["port"] in ports
-        assert set(container["resources"]["requests"]) == {"cpu", "memory"}
-        assert set(container["resources"]["limits"]) == {"memory"}, "a limit of CPU makes boards late"
+        assert container["imagePullPolicy"] == "IfNotPresent"
+        assert set(container["resources"]["requests"]) == {"cpu", "memory", "ephemeral-storage"}
+        # A limit of CPU makes boards late.
+        assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage"}
+
+
+def test_the_namespace_is_closed(manifests: tuple[Manifest, ...]) -> None:
+    [namespace] = of_kind(manifests, "Namespace")
+    assert namespace["metadata"]["labels"] == {
+        "pod-security.kubernetes.io/enforce": "restricted",
+        "pod-security.kubernetes.io/enforce-version": "v1.30",
+    }
+    policies = {policy["metadata"]["name"]: policy["spec"] for policy in of_kind(manifests, "NetworkPolicy")}
+    assert policies["deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
+    for policy in policies.values():
+        for rule in [*policy.get("ingress", []), *policy.get("egress", [])]:
+            assert all(port.get("protocol") in ("TCP", "UDP") for port in rule.get("ports", []))
 
 
 def test_flow_and_dashboard_are_one_image_of_a_named_version(overlay: tuple[Manifest, ...]) -> None:
