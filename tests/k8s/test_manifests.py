@@ -114,7 +114,9 @@ def test_every_container_has_probes_and_resources(manifests: tuple[Manifest, ...
         assert set(container["resources"]["limits"]) == {"memory", "ephemeral-storage"}
 
 
-def test_the_namespace_is_closed(manifests: tuple[Manifest, ...]) -> None:
+@pytest.mark.parametrize("folder", ["overlays/laptop", "overlays/production", "overlays/shared", "waxctl"])
+def test_the_namespace_is_closed(folder: str) -> None:
+    manifests = rendered(folder)
     [namespace] = of_kind(manifests, "Namespace")
     assert namespace["metadata"]["labels"] == {
         "pod-security.kubernetes.io/enforce": "restricted",
