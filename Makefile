@@ -91,7 +91,7 @@ format: install-dev
 	$(BIN)/ruff format .
 
 test: check browser tools kafka
-	$(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The image, by whichever of these there is.
 IMAGE := clicks:dev

@@ -79,7 +79,7 @@ class Settings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Settings:
         """Read and check the variables in `env`; raises SettingsError."""
-        _check_ends(env)
+        _check_texts(env)
         settings = cls(
             source=_source(env.get("CLICKS_SOURCE") or cls.source),
             redis_url=_redis_url(env.get("REDIS_URL")),
@@ -113,12 +113,16 @@ def unknown_variables(env: Mapping[str, str] = os.environ) -> list[str]:
     return lines
 
 
-def _check_ends(env: Mapping[str, str]) -> None:
-    """Refuse a value with blanks or line ends around it, as a file written on Windows has them."""
+def _check_texts(env: Mapping[str, str]) -> None:
+    """Refuse what is no UTF-8, and blanks or line ends around a value, as files of Windows have them."""
     for name, value in env.items():
-        ours = name.startswith(("CLICKS_", "KAFKA_")) or name == "REDIS_URL"
-        if ours and value != value.strip() and "-----BEGIN" not in value:
+        if not name.startswith(("CLICKS_", "KAFKA_")) and name != "REDIS_URL":
+            continue
+        if value != value.strip() and "-----BEGIN" not in value:
             message = f"{name} begins or ends with a blank or a line end (of Windows?): remove it"
+            raise SettingsError(message)
+        if value.encode(errors="replace").decode() != value:
+            message = f"{name} is no UTF-8: set it to a text that is; a file may have a link of such a name"
             raise SettingsError(message)
 
 

@@ -32,11 +32,7 @@ pytest.register_assert_rewrite("tests.published", "tests.kafka_flow")
 pytest.MonkeyPatch().setattr("flows.stopping.stop_on_signals", lambda: None)
 
 OTHER = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
-LONGEST = (
-    *("test_crash", "test_time", "test_flow", "test_kafka_crash", "test_processes", "test_kafka"),
-    *("test_trouble", "test_state", "test_page", "test_journeys", "test_stopping", "test_topics"),
-    *("test_hostile", "test_wall_clock", "test_pods", "test_shop"),
-)
+LONGEST = ("test_crash", "test_time")
 _topics = count()
 
 

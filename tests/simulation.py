@@ -111,7 +111,7 @@ class Reader:
     def check_end(self, number: int, reach: int) -> None:
         assert len(self._log.records[number]) >= reach
 
-    def commit(self, number: int, offset: int) -> None:
+    def commit(self, number: int, offset: int, epoch: int | None = None) -> None:
         pass
 
     def close(self, number: int) -> None:

@@ -91,6 +91,10 @@ REFUSES = [
         for topic in ("my topic", "..", "x" * 250)
     ),
     *(
+        (name, text, f"{name} is no UTF-8: set it to a text that is; a file may have a link of such a name")
+        for name, text in (("CLICKS_SOURCE", "file:/tmp/\udcff"), ("CLICKS_STATE_DIR", "\udce9tat"))
+    ),
+    *(
         (name, text, f"{name} begins or ends with a blank or a line end (of Windows?): remove it")
         for name, text in (
             ("CLICKS_SOURCE", "kafka:localhost:9092/t\r"),
