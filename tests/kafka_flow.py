@@ -82,6 +82,10 @@ class KafkaFlow:
         """Wait for the end; returns the exit status."""
         assert self.process is not None
         self.process.join(20)
+        if self.process.exitcode is None:
+            # Where it is, in its output.
+            os.kill(self.process.pid or 0, signal.SIGUSR1)
+            self.process.join(1)
         assert self.process.exitcode is not None, self.output
         return self.process.exitcode
 
