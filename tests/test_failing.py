@@ -26,6 +26,16 @@ def test_native_code_that_does_not_return_ends_with_one_line(seconds: int, lengt
     assert (ended.returncode != 0, ended.stderr) == (bool(line), line)
 
 
+def test_it_lets_go_at_once_at_whatever_moment() -> None:
+    """Also while the watch has just begun its own child."""
+    for number in range(100):
+        began_s = time.monotonic()
+        with within(30, "it took too long"):
+            while time.monotonic() < began_s + number % 10 * 0.0005:
+                pass
+        assert time.monotonic() < began_s + 10
+
+
 def test_nothing_is_left_behind() -> None:
     """As process 1 of a container is, this one is given what others leave behind."""
     script = """
