@@ -39,8 +39,8 @@ def fail(message: str) -> NoReturn:
     os._exit(1)
 
 
-# Arguments: seconds, the line, the process to end. Told to stop, it sees to its own child, which process 1 of a
-# container, which Python may be, would keep as a zombie; one just forked may be deaf to all but a kill.
+# Arguments: seconds, the line, the process to end. Told to stop, it sees to its own child: process 1 of a
+# container, as Python may be, would keep it as a zombie. One just forked may be deaf to all but a kill.
 _WATCH = """
 trap 'test -z "$!" || kill -9 $!; wait; exit' TERM
 sleep "$1" & wait $!
