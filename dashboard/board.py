@@ -15,10 +15,10 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
 
 from dashboard.figures import Board, HalfHour, LogLine, Minute, Page, Rejected, Row, Visitor
-from flows.failing import Kind
-from flows.redis_errors import kind, told
-from flows.redis_url import address, client, own_words, uses_tls
+from flows.runtime.exits import Kind
 from flows.settings import SettingsError
+from flows.sinks.redis.errors import kind, told
+from flows.sinks.redis.url import address, client, own_words, uses_tls
 
 CONNECT_TIMEOUT_S = 1.0
 ANSWER_TIMEOUT_S = 1.5  # with the connect time-out well below the 5 s in which the page must tell

@@ -15,30 +15,30 @@ import sys
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
-from flows.board import board
-from flows.categories import Categories
-from flows.clock import FlowClock
-from flows.cluster import Cluster, meet
-from flows.decode import decode
-from flows.devices import Devices
-from flows.journey_table import JOURNEYS, check
-from flows.journeys import Journeys
-from flows.latest import Latest, Raw
-from flows.log_lines import set_up
-from flows.metrics import watch_state
-from flows.outbox import Receipts
-from flows.pages import Pages
-from flows.ports import check_ports
-from flows.redis_sink import RedisSink
-from flows.sessions import Sessions
+from flows.entries.outbox import Receipts
+from flows.ingest.decode import decode
+from flows.ingest.split import by_age, by_page, by_visitor
+from flows.journeys.metric import Journeys
+from flows.journeys.table import JOURNEYS, check
+from flows.metrics.categories import Categories
+from flows.metrics.devices import Devices
+from flows.metrics.latest import Latest, Raw
+from flows.metrics.pages import Pages
+from flows.metrics.sessions import Sessions
+from flows.metrics.totals import Totals
+from flows.metrics.visitors import Visitors
+from flows.operators.board import board
+from flows.operators.windowed import admitted, windowed
+from flows.runtime.log_lines import set_up
+from flows.runtime.ports import check_ports
+from flows.runtime.signals import stop_on_signals
+from flows.runtime.telemetry import watch_state
 from flows.settings import Settings, unknown_variables
-from flows.sources import source
-from flows.split import by_age, by_page, by_visitor
-from flows.state import State
-from flows.stopping import stop_on_signals
-from flows.totals import Totals
-from flows.visitors import Visitors
-from flows.windowed import admitted, windowed
+from flows.shards.clock import FlowClock
+from flows.shards.cluster import Cluster, meet
+from flows.sinks.redis.sink import RedisSink
+from flows.sources.file import source
+from flows.state.state import State
 
 
 def build(settings: Settings) -> Dataflow:
@@ -78,7 +78,7 @@ def build(settings: Settings) -> Dataflow:
     op.output("redis", op.merge("out", entries, boards), RedisSink(settings, receipts, clock.now_ms))
     if settings.topics:
         # Imported here: who writes to no topic needs no client of Kafka's.
-        from flows.topics import TopicsSink
+        from flows.sinks.topics.sink import TopicsSink
 
         op.output("topics", entries, TopicsSink(settings, receipts))
     return flow

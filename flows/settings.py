@@ -11,7 +11,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from flows.entries import StreamName
+from flows.entries.entry import StreamName
 
 # The same for flow and page whatever their environment: not what TMPDIR or HOME say.
 EMBEDDED_DIRECTORY, EMBEDDED_SOCKET = Path(f"/tmp/clicks-{os.geteuid()}"), "valkey.sock"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from flows.clock import FlowClock
-from flows.cluster import Cluster
+from flows.shards.clock import FlowClock
+from flows.shards.cluster import Cluster
 
 
 class StillClock(FlowClock):

@@ -21,8 +21,8 @@ from typing import Any
 
 import redis
 
-from flows.state_trouble import DamagedError
-from flows.store import read_header, shard_path
+from flows.state.store import read_header, shard_path
+from flows.state.trouble import DamagedError
 from tests import faults, logs
 from tests.faults import Faults
 from tests.oracle import recompute

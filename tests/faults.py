@@ -40,9 +40,9 @@ from flows import (
     sources,
     windowed,
 )
-from flows.items import Batch
-from flows.kafka_reader import Reader
-from flows.state import Shard
+from flows.kafka.reader import Reader
+from flows.model.batch import Batch
+from flows.state.state import Shard
 from tests.kafka_faults import KAFKA_FAULTS
 from tests.mutants import KILLERS, MUTANTS
 

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from flows import topic_client, topics
-from flows.kafka_reader import Reader
-from flows.topic_client import Client
-from flows.topic_memory import Memory
+from flows.kafka.reader import Reader
+from flows.sinks.topics import client as topic_client
+from flows.sinks.topics import sink as topics
+from flows.sinks.topics.client import Client
+from flows.sinks.topics.memory import Memory
 
 Patch = pytest.MonkeyPatch
 Produce = Callable[..., None]

@@ -18,7 +18,7 @@ from typing import Any
 import redis
 from confluent_kafka import KafkaError, Message, Producer
 
-from flows.store import read_header, shard_path
+from flows.state.store import read_header, shard_path
 from tests import faults, logs
 from tests.faults import Faults, troubles
 from tests.oracle import recompute

@@ -13,23 +13,24 @@ import numpy as np
 import pytest
 
 from flows import decode as decode_module
-from flows import redis_sink, sources
-from flows.admission import Admission
-from flows.columns import Clicks
-from flows.directory import Directory
-from flows.entries import StreamName
-from flows.items import Batch
-from flows.opening import Opening
-from flows.packing import encode
-from flows.rejected import Rejected
-from flows.ring import Ring
-from flows.sessions import Sessions
-from flows.slices import Slices
-from flows.split import ShardClicks
-from flows.state import Shard
-from flows.table import Table
-from flows.totals import Totals
-from flows.watermark import NOTHING
+from flows.entries.entry import StreamName
+from flows.ingest.split import ShardClicks
+from flows.metrics.sessions import Sessions
+from flows.metrics.totals import Totals
+from flows.model.batch import Batch
+from flows.model.columns import Clicks
+from flows.model.packing import encode
+from flows.model.rejected import Rejected
+from flows.shards.admission import Admission
+from flows.shards.directory import Directory
+from flows.shards.opening import Opening
+from flows.shards.watermark import NOTHING
+from flows.sinks.redis import sink as redis_sink
+from flows.sources import file as sources
+from flows.state.state import Shard
+from flows.windows.ring import Ring
+from flows.windows.slices import Slices
+from flows.windows.table import Table
 
 Patch = pytest.MonkeyPatch
 

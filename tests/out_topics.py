@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from typing import Any
 
-from flows.partitioner import partition_of
+from flows.kafka.partitioner import partition_of
 from tests.brokers import Cluster
 from tests.kafka_flow import KafkaFlow, clicks, numbered
 from tests.oracle import recompute

@@ -15,31 +15,31 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
-from flows.board import _BoardLogic
-from flows.categories import Categories
-from flows.clock import Clock, FlowClock
-from flows.decode import decode
-from flows.devices import Devices
-from flows.directory import Directory
-from flows.entries import Entries
-from flows.items import Batch, Board
-from flows.journey_table import JOURNEYS
-from flows.journeys import Journeys
-from flows.kafka import KafkaPartition
-from flows.latest import Latest, Raw
-from flows.metronome import Metronome
-from flows.opening import Opening
-from flows.opening_partition import OpeningPartition
-from flows.outbox import Receipts
-from flows.pages import Pages
-from flows.readings import Reading
-from flows.sessions import Sessions
-from flows.split import by_age, by_page, by_visitor
-from flows.store import NOTHING, Header, Shown
-from flows.totals import Totals
-from flows.visitors import Visitors
-from flows.watermark import Mark
-from flows.windowed import _AdmissionLogic, _MetricLogic
+from flows.entries.entry import Entries
+from flows.entries.outbox import Receipts
+from flows.ingest.decode import decode
+from flows.ingest.split import by_age, by_page, by_visitor
+from flows.journeys.metric import Journeys
+from flows.journeys.table import JOURNEYS
+from flows.metrics.categories import Categories
+from flows.metrics.devices import Devices
+from flows.metrics.latest import Latest, Raw
+from flows.metrics.pages import Pages
+from flows.metrics.sessions import Sessions
+from flows.metrics.totals import Totals
+from flows.metrics.visitors import Visitors
+from flows.model.batch import Batch, Board
+from flows.operators.board import _BoardLogic
+from flows.operators.windowed import _AdmissionLogic, _MetricLogic
+from flows.shards.clock import Clock, FlowClock
+from flows.shards.directory import Directory
+from flows.shards.opening import Opening
+from flows.shards.readings import Reading
+from flows.shards.watermark import Mark
+from flows.sources.kafka import KafkaPartition
+from flows.sources.metronome import Metronome
+from flows.sources.opening_partition import OpeningPartition
+from flows.state.store import NOTHING, Header, Shown
 
 TOPIC = "t"
 EVERY_MS = 1000

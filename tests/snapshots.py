@@ -29,12 +29,12 @@ import pytest
 import redis
 from bytewax.testing import run_main
 
-from flows import sources
 from flows.clicks import build
-from flows.columns import Ints
-from flows.inspection import inspect
+from flows.model.columns import Ints
 from flows.settings import Settings
-from flows.state import Shard
+from flows.sources import file as sources
+from flows.state.inspection import inspect
+from flows.state.state import Shard
 from tests import logs
 from tests.servers import RedisServer, wait_until
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flows.admission import Admission, GapError, covered_from_s
-from flows.columns import Encoder, Lines
-from flows.directory import Directory
-from flows.items import Marker
-from flows.split import Beat, Header, ShardClicks
-from flows.watermark import NOTHING
+from flows.ingest.split import Beat, Header, ShardClicks
+from flows.model.batch import Marker
+from flows.model.columns import Encoder, Lines
+from flows.shards.admission import Admission, GapError, covered_from_s
+from flows.shards.directory import Directory
+from flows.shards.watermark import NOTHING
 
 HOUR_S = 3600
 NOON_S = 1_709_208_000

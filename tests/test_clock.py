@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows import clock_watch
-from flows.clock import Clock, Wall
-from flows.clock_watch import ClockWatch
-from flows.decode import decode
-from flows.items import Batch, Marker
-from flows.readings import Reading, Readings
-from flows.skew import Skew
-from flows.watermark import Mark, Watermark, newest_of
+from flows.ingest.decode import decode
+from flows.model.batch import Batch, Marker
+from flows.shards import clock_watch
+from flows.shards.clock import Clock, Wall
+from flows.shards.clock_watch import ClockWatch
+from flows.shards.readings import Reading, Readings
+from flows.shards.skew import Skew
+from flows.shards.watermark import Mark, Watermark, newest_of
 from tests import logs
 from tests.clocks import StillClock
 

@@ -13,19 +13,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows.admission import Admission
-from flows.alignment import Alignment
-from flows.cluster import Told
-from flows.columns import Ints, Words
-from flows.decode import decode
-from flows.items import Batch, Marker
-from flows.journey_table import JOURNEYS
-from flows.opening import Opening
-from flows.routing import key_on, route
-from flows.split import ShardClicks, by_age, by_page, by_visitor
-from flows.store import NOTHING, Header, Shown
-from flows.watermark import Mark
-from flows.wire import packed, unpacked
+from flows.ingest.decode import decode
+from flows.ingest.split import ShardClicks, by_age, by_page, by_visitor
+from flows.journeys.table import JOURNEYS
+from flows.model.batch import Batch, Marker
+from flows.model.columns import Ints, Words
+from flows.model.wire import packed, unpacked
+from flows.shards.admission import Admission
+from flows.shards.alignment import Alignment
+from flows.shards.cluster import Told
+from flows.shards.opening import Opening
+from flows.shards.routing import key_on, route
+from flows.shards.watermark import Mark
+from flows.state.store import NOTHING, Header, Shown
 from tests import logs
 from tests.clocks import cluster_of
 from tests.test_admission import NOON_S, item
@@ -93,7 +93,7 @@ def test_the_key_is_drawn_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None
     kept = header()._replace(format={"key": 77})
     assert Opening({0: NOTHING, 1: NOTHING}, 5).key == 5
     assert Opening({0: NOTHING, 1: kept}, 5).key == 77
-    monkeypatch.setattr("flows.cluster.fail", fail_with)
+    monkeypatch.setattr("flows.shards.cluster.fail", fail_with)
     cluster = cluster_of(2)
     cluster.join(0, 1)
     opened: list[Opening] = []
@@ -119,7 +119,7 @@ def fail_with(message: str) -> None:
 
 
 def test_another_routing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("flows.cluster.fail", fail_with)
+    monkeypatch.setattr("flows.shards.cluster.fail", fail_with)
     cluster = cluster_of(1)
     cluster.join(1, 2)
     with pytest.raises(AssertionError, match="routes keys in another way: install the version in req"):
@@ -133,8 +133,8 @@ LINE = "other processes have not answered, one may have ended: start all again"
 def said(monkeypatch: pytest.MonkeyPatch) -> Queue[str]:
     """Return the lines with which a cluster gives up."""
     lines: Queue[str] = Queue()
-    monkeypatch.setattr("flows.cluster.fail", lines.put)
-    monkeypatch.setattr("flows.cluster._CHECK_S", 0.01)
+    monkeypatch.setattr("flows.shards.cluster.fail", lines.put)
+    monkeypatch.setattr("flows.shards.cluster._CHECK_S", 0.01)
     return lines
 
 
@@ -144,7 +144,7 @@ def test_who_is_not_answered_gives_up(said: Queue[str], monkeypatch: pytest.Monk
     answered.learn(Told(0, {0: NOTHING}))
     answered._await_answers()
     assert said.empty()
-    monkeypatch.setattr("flows.cluster.ANSWER_S", 0.05)
+    monkeypatch.setattr("flows.shards.cluster.ANSWER_S", 0.05)
     cluster_of(2).await_answers()
     assert said.get(timeout=10) == LINE
 
@@ -158,7 +158,7 @@ def test_who_has_lost_a_connection_gives_up_at_once(
         server.accept()[0] as theirs,
     ):
         # Other tests of this process may have left connections behind.
-        monkeypatch.setattr("flows.cluster.os.listdir", lambda _: [str(mine.fileno())])
+        monkeypatch.setattr("flows.shards.cluster.os.listdir", lambda _: [str(mine.fileno())])
         cluster_of(2).await_answers()
         with pytest.raises(Empty):
             said.get(timeout=0.3)

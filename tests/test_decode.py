@@ -18,17 +18,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows import rejected as rejected_records
-from flows.columns import Clicks, Words, stable_hash
-from flows.decode import decode
-from flows.items import Batch
-from flows.journey_table import JOURNEYS
-from flows.judging import KEPT_BYTES, MAX_DEPTH, REASONS
-from flows.latest import fields_of
-from flows.masking import mask, mask_ip
-from flows.newest import newest_clicks
-from flows.rejected import KEPT_RECORDS
-from flows.shown import fields_in, record_of
-from flows.split import by_age, by_page, by_visitor
+from flows.ingest.decode import decode
+from flows.ingest.mask import mask, mask_ip
+from flows.ingest.recent import newest_clicks
+from flows.ingest.shown import fields_in, record_of
+from flows.ingest.split import by_age, by_page, by_visitor
+from flows.ingest.validate import KEPT_BYTES, MAX_DEPTH, REASONS
+from flows.journeys.table import JOURNEYS
+from flows.metrics.latest import fields_of
+from flows.model.batch import Batch
+from flows.model.columns import Clicks, Words, stable_hash
+from flows.model.rejected import KEPT_RECORDS
 from tests import bad_input, logs, oracle
 from tests.bad_input import FORMS, TIME, USER, of_record
 from tests.clocks import cluster_of

@@ -17,9 +17,9 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flows import embedded
-from flows.redis_sink import RedisSink
 from flows.settings import EMBEDDED_DIRECTORY, EMBEDDED_SOCKET, EMBEDDED_URL, Settings, SettingsError
+from flows.sinks.redis import embedded
+from flows.sinks.redis.sink import RedisSink
 from tests.servers import wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parent.parent
 OWNER = """
 import sys, threading
 from pathlib import Path
-from flows import embedded
+from flows.sinks.redis import embedded
 thread = threading.Thread(target=embedded.ensure, args=(Path(sys.argv[1]),))
 thread.start(); thread.join()
 print(embedded.ensure(Path(sys.argv[1])), flush=True)

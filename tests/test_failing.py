@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from flows.failing import within
+from flows.runtime.exits import within
 
 HANGING = """
-from flows.failing import within
+from flows.runtime.exits import within
 with within({seconds}, "it took too long"):
     # A regular expression that backtracks without end: native code that lets nothing else run.
     import re
@@ -40,7 +40,7 @@ def test_nothing_is_left_behind() -> None:
     """As process 1 of a container is, this one is given what others leave behind."""
     script = """
 import ctypes, os
-from flows.failing import within
+from flows.runtime.exits import within
 ctypes.CDLL(None).prctl(36, 1)  # PR_SET_CHILD_SUBREAPER
 for _ in range(3):
     with within(30, "it took too long"):

@@ -13,9 +13,9 @@ from bytewax.testing import run_main
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from flows import sources
 from flows.clicks import build
 from flows.settings import Settings
+from flows.sources import file as sources
 from tests import logs
 from tests.oracle import recompute
 from tests.published import FRAMES, NOT_EXPECTED, assert_same, published

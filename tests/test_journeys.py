@@ -14,7 +14,7 @@ import redis
 from bytewax.testing import run_main
 
 from flows import clicks
-from flows.journey_table import ANY, ANYONE, JOURNEYS, NEW, SAME, Journey, Person, Step, check
+from flows.journeys.table import ANY, ANYONE, JOURNEYS, NEW, SAME, Journey, Person, Step, check
 from flows.settings import Settings, SettingsError
 from tests import logs
 from tests.oracle import recompute

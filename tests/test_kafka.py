@@ -15,7 +15,7 @@ import pytest
 from bytewax.recovery import init_db_dir
 from confluent_kafka import Consumer
 
-from flows.kafka_watch import ANEW
+from flows.kafka.watch import ANEW
 from tests import logs
 from tests.apache import Apache
 from tests.brokers import Broker, Cluster, Server

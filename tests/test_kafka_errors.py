@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from confluent_kafka import KafkaError
 
-from flows.failing import Kind
-from flows.kafka_errors import Place, kind
+from flows.kafka.errors import Place, kind
+from flows.runtime.exits import Kind
 
 
 def names(text: str) -> list[str]:

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from flows import kafka as kafka_source
-from flows import kafka_reader
-from flows.items import Batch
-from flows.kafka import KafkaPartition, KafkaSource
-from flows.kafka_reader import Reader
-from flows.kafka_start import REACH_MS
-from flows.opening import Opening
+from flows.kafka import reader as kafka_reader
+from flows.kafka.reader import Reader
+from flows.model.batch import Batch
 from flows.settings import Settings
-from flows.state import State
-from flows.store import NOTHING
+from flows.shards.opening import Opening
+from flows.sources.kafka import KafkaPartition, KafkaSource
+from flows.sources.kafka_start import REACH_MS
+from flows.state.state import State
+from flows.state.store import NOTHING
 from tests.apache import Apache
 from tests.brokers import Cluster
 from tests.clocks import StillClock, cluster_of

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import redis
 
-from flows.kafka_reader import Reader
-from flows.kafka_start import REACH_MS, first_offset
+from flows.kafka.reader import Reader
+from flows.sources.kafka_start import REACH_MS, first_offset
 from tests import logs
 from tests.apache import Apache
 from tests.processes import Flow

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from flows import __version__
-from flows.log_lines import Json, Text
+from flows.runtime.log_lines import Json, Text
 from tests.brokers import Broker
 from tests.processes import Flow
 from tests.servers import RedisServer

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from flows import outbox
-from flows.entries import PIECE, Entries, StreamName, pack
-from flows.outbox import Outbox, Receipts
-from flows.packing import decode, encode
+from flows.entries import outbox
+from flows.entries.entry import PIECE, Entries, StreamName, pack
+from flows.entries.outbox import Outbox, Receipts
+from flows.model.packing import decode, encode
 
 
 def entries(

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows import portions
-from flows.column_shape import MAX_ROWS
-from flows.columns import bounds_of
-from flows.portions import portion_of_lines, portion_of_records
+from flows.ingest.column_shape import MAX_ROWS
+from flows.model.columns import bounds_of
+from flows.sources import portions
+from flows.sources.portions import portion_of_lines, portion_of_records
 
 RECORDS = st.lists(
     st.sampled_from([b"{}", b"", b"[,,]", b"a,[", b"a,b,c", b"x" * 9, b"[,,,,,,,,"]), min_size=1, max_size=12

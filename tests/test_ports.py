@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from flows.ports import check_ports
+from flows.runtime.ports import check_ports
 from flows.settings import SettingsError
 from tests.processes import Flow
 from tests.servers import free_port

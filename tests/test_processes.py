@@ -10,7 +10,7 @@ from random import Random
 import pytest
 import redis
 
-from flows.store import read_header, shard_path
+from flows.state.store import read_header, shard_path
 from tests import logs
 from tests.brokers import Broker
 from tests.faults import troubles

@@ -9,7 +9,7 @@ import urllib.request
 from http.client import HTTPException
 from pathlib import Path
 
-from flows.pulse import Pulse
+from flows.runtime.pulse import Pulse
 from tests.servers import free_port, wait_until
 
 HANGS = """
@@ -18,9 +18,9 @@ import bytewax.operators as op
 from bytewax.connectors.stdio import StdOutSink
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
-from flows import metrics
-from flows.clock import ticks_ms
-from flows.pulse import PULSE
+from flows.runtime import telemetry as metrics
+from flows.shards.clock import ticks_ms
+from flows.runtime.pulse import PULSE
 
 metrics.SILENT_AFTER_S = 2.0
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.items import Batch, Marker
-from flows.quarantine import NOTHING, Flight, Quarantine
+from flows.model.batch import Batch, Marker
+from flows.shards.quarantine import NOTHING, Flight, Quarantine
 from tests import logs, oracle
 from tests.crash import CrashedFlow
 from tests.faults import Faults

@@ -18,12 +18,12 @@ from bytewax.outputs import StatelessSinkPartition
 from redis import exceptions
 
 from dashboard.board import BoardError, Reader, UnreachableError
-from flows.backlog import Item
-from flows.failing import Kind
-from flows.items import Board
-from flows.redis_errors import kind, told
-from flows.redis_sink import RedisSink
+from flows.model.batch import Board
+from flows.runtime.exits import Kind
 from flows.settings import Settings
+from flows.sinks.redis.backlog import Item
+from flows.sinks.redis.errors import kind, told
+from flows.sinks.redis.sink import RedisSink
 from tests.processes import Flow
 from tests.servers import RedisServer, free_port, wait_until
 

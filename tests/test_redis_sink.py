@@ -17,15 +17,15 @@ import pytest
 import redis
 from bytewax.outputs import StatelessSinkPartition
 
-from flows import redis_sink
-from flows.backlog import MAXLEN, Queue
-from flows.entries import Entries, Ordinal, StreamName, pack
-from flows.items import Board
-from flows.outbox import Note, Receipts
-from flows.redis_entries import arguments
-from flows.redis_sink import RedisSink
-from flows.redis_url import address
+from flows.entries.entry import Entries, Ordinal, StreamName, pack
+from flows.entries.outbox import Note, Receipts
+from flows.model.batch import Board
 from flows.settings import Settings
+from flows.sinks.redis import sink as redis_sink
+from flows.sinks.redis.backlog import MAXLEN, Queue
+from flows.sinks.redis.entries import arguments
+from flows.sinks.redis.sink import RedisSink
+from flows.sinks.redis.url import address
 from tests.published import FRAMES
 from tests.servers import Kind, RedisServer, free_port, wait_until
 

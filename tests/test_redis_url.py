@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from dashboard.board import Reader, UnreachableError
-from flows.redis_sink import RedisSink
-from flows.redis_url import ENCODE, address
 from flows.settings import Settings, SettingsError
+from flows.sinks.redis.sink import RedisSink
+from flows.sinks.redis.url import ENCODE, address
 
 PORT = "REDIS_URL has a port that is none: set it to a number from 1 to 65535"
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from flows.rest import REST_S, Rest
+from flows.runtime.idle import REST_S, Rest
 from tests.processes import Flow
 from tests.servers import wait_until
 

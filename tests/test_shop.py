@@ -18,7 +18,7 @@ import pytest
 
 from flows import shop as shop_module
 from flows.settings import SettingsError
-from flows.shop import Shop, rhythm
+from flows.sources.shop.shop import Shop, rhythm
 
 DAY_S = 86400
 MIDNIGHT_S = 20_371 * DAY_S  # 2025-10-10

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.slices import Slices
+from flows.windows.slices import Slices
 
 WINDOW_S = 100
 Y2038_S, Y2106_S, Y2200_S = 1 << 31, 1 << 32, 7_258_118_400

@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from flows import sources
-from flows.clock import FlowClock
-from flows.decode import decode
-from flows.items import Batch
-from flows.log_files import refusal
-from flows.metronome import Metronome
-from flows.shop import Shop
-from flows.sources import DemoPartition, FilePartition
+from flows.ingest.decode import decode
+from flows.model.batch import Batch
+from flows.shards.clock import FlowClock
+from flows.sources import file as sources
+from flows.sources.file import DemoPartition, FilePartition
+from flows.sources.log_files import refusal
+from flows.sources.metronome import Metronome
+from flows.sources.shop.shop import Shop
 from tests.clocks import StillClock
 from tests.faults import troubles
 from tests.servers import free_port

@@ -21,16 +21,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rocksdict import Rdict
 
-from flows import part_sizes
 from flows import state as state_module
-from flows.inspection import inspect
-from flows.packing import decode, encode
-from flows.ring import Ring
-from flows.slices import Slices
-from flows.state import Shard, State
-from flows.store import VERSION, options, shard_path
-from flows.table import Table
-from flows.watermark import Mark
+from flows.model.packing import decode, encode
+from flows.shards.watermark import Mark
+from flows.state import part_sizes
+from flows.state.inspection import inspect
+from flows.state.state import Shard, State
+from flows.state.store import VERSION, options, shard_path
+from flows.windows.ring import Ring
+from flows.windows.slices import Slices
+from flows.windows.table import Table
 from tests import logs
 from tests.crash import CrashedFlow, await_progress
 from tests.faults import Faults, troubles

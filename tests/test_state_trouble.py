@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from flows import file_limits
-from flows.file_limits import allow_open_files
-from flows.state_trouble import DamagedError, unmakeable, unusable, unwritable
+from flows.runtime import open_files as file_limits
+from flows.runtime.open_files import allow_open_files
+from flows.state.trouble import DamagedError, unmakeable, unusable, unwritable
 
 PATH = Path("/state/shard-0001")
 

@@ -7,8 +7,8 @@ from random import Random
 import numpy as np
 import pytest
 
-from flows.heap import TRIM_EVERY_S, Heap
-from flows.table import Table, Vacant
+from flows.runtime.malloc import TRIM_EVERY_S, Heap
+from flows.windows.table import Table, Vacant
 
 
 @pytest.mark.parametrize("rows", [10, 1000, 300_000])

@@ -10,14 +10,16 @@ import numpy as np
 import pytest
 from confluent_kafka import Producer
 
-from flows import topic_client, topic_memory, topics
-from flows.entries import Entries, pack
-from flows.kafka_errors import Place
-from flows.outbox import Receipts
-from flows.partitioner import partition_of
+from flows.entries.entry import Entries, pack
+from flows.entries.outbox import Receipts
+from flows.kafka.errors import Place
+from flows.kafka.partitioner import partition_of
 from flows.settings import Settings
-from flows.topic_client import Client
-from flows.topic_records import Record, record_of
+from flows.sinks.topics import client as topic_client
+from flows.sinks.topics import memory as topic_memory
+from flows.sinks.topics import sink as topics
+from flows.sinks.topics.client import Client
+from flows.sinks.topics.records import Record, record_of
 from tests.brokers import Broker, Cluster
 from tests.out_topics import PARTITIONS, offers_in, rejected_in
 from tests.servers import wait_until

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from flows.visits import Visits
+from flows.windows.visits import Visits
 from tests import logs
 
 

@@ -22,14 +22,15 @@ import numpy as np
 import pytest
 from bytewax.testing import run_main
 
-from flows import board, sources
 from flows.clicks import build
-from flows.entries import pack
-from flows.items import Board
-from flows.outbox import Receipts
-from flows.redis_sink import RedisSink
+from flows.entries.entry import pack
+from flows.entries.outbox import Receipts
+from flows.model.batch import Board
+from flows.operators import board
+from flows.operators.windowed import Report
 from flows.settings import Settings
-from flows.windowed import Report
+from flows.sinks.redis.sink import RedisSink
+from flows.sources import file as sources
 from tests.bench.log import make_log
 from tests.servers import RedisServer
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from flows.clock import wall_ms
+from flows.shards.clock import wall_ms
 from tests.brokers import Broker
 
 

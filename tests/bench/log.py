@@ -7,8 +7,8 @@ from pathlib import Path
 from random import Random
 from zlib import crc32
 
-from flows.catalogue import goods, look
-from flows.shop import Shop
+from flows.sources.shop.catalogue import goods, look
+from flows.sources.shop.shop import Shop
 
 HOURS = 9.5
 _SHOP, _DEVICE, _DAY = 1, 0, 20_000

@@ -17,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from flows.inspection import inspect
+from flows.state.inspection import inspect
 from tests.bench.live import board_in, running_flow
 from tests.bench.process import peak_rss_mib, rss_mib
 from tests.brokers import Broker

@@ -20,10 +20,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from flows.decode import decode
-from flows.items import Batch
-from flows.shop import Shop
-from flows.split import by_age, by_page, by_visitor
+from flows.ingest.decode import decode
+from flows.ingest.split import by_age, by_page, by_visitor
+from flows.model.batch import Batch
+from flows.sources.shop.shop import Shop
 from tests.apache import Apache
 from tests.bench.live import board_in
 from tests.bench.log import partition_of

@@ -18,7 +18,7 @@ import altair as alt
 import pandas as pd
 from confluent_kafka import Producer
 
-from flows.shop import Shop
+from flows.sources.shop.shop import Shop
 from tests.bench.live import board_in, running_flow
 from tests.bench.log import partition_of
 from tests.bench.process import cpu_s, rss_mib

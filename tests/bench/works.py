@@ -18,12 +18,13 @@ from unittest import mock
 
 from bytewax.testing import run_main
 
-from flows import categories, clicks, pages
-from flows.clock import FlowClock
-from flows.decode import decode
-from flows.metronome import Metronome
+from flows import clicks
+from flows.ingest.decode import decode
+from flows.metrics import categories, pages
 from flows.settings import Settings
-from flows.sources import FilePartition
+from flows.shards.clock import FlowClock
+from flows.sources.file import FilePartition
+from flows.sources.metronome import Metronome
 from tests.bench import seed, windows
 from tests.bench.log import partition_of
 from tests.brokers import Broker

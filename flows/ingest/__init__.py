@@ -1,0 +1,1 @@
+"""From bytes to clicks to shards: decode, validate, mask, split."""

@@ -1,0 +1,146 @@
+"""Journeys: the state machine that follows each visitor through a table of steps, logs them and makes offers.
+
+It decides on columns first: only the clicks of visitors who are on a journey, or whose click could begin one,
+are looked at one by one (`flows.journeys.machine`), in the order of their arrival. The table is in
+`flows.journeys.table`, the log in `flows.journeys.log`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from flows.entries.entry import Entries
+from flows.entries.outbox import Outbox, Receipts
+from flows.ingest.split import ShardClicks, fits_column
+from flows.journeys.log import entries_of, rows_of
+from flows.journeys.machine import Machine
+from flows.journeys.table import INIT, JOURNEYS, Journey
+from flows.model.columns import Ints
+from flows.shards.admission import SESSION_GAP_S
+from flows.windows.table import Table, grown
+from flows.windows.visits import Visits
+
+
+class Journeys:
+    """Follows the visitors of a shard. Clicks without gender or age are ignored, and so are page refreshes.
+
+    A visitor without a click for more than 30 minutes, or for the longest limit of a journey if that is more,
+    can take no step any more and is forgotten: their next click finds them in `init`, and refreshes nothing.
+    """
+
+    def __init__(self, receipts: Receipts | None = None, journeys: Sequence[Journey] = JOURNEYS) -> None:
+        self._journeys = journeys
+        self._machines = [Machine(journey, number) for number, journey in enumerate(journeys)]
+        self._outbox = Outbox(receipts or Receipts())
+        self._forget_ns = max([SESSION_GAP_S, *(journey.limit_s for journey in journeys)]) * 10**9
+        self._table = Table(last_ns=np.int64, product=np.uint64)
+        self._busy: Ints = np.zeros(0, bool)
+
+    def add(self, item: ShardClicks) -> None:
+        """Take in admitted clicks."""
+        self._forget(item.freed)
+        fits = [item.columns[fits_column(number)] for number in range(len(self._machines))]
+        if not fits or not len(item):
+            return
+        counted = fits[0] != 0
+        may_begin = np.logical_or.reduce(
+            [(bits & journey.leaving(INIT)) != 0 for bits, journey in zip(fits, self._journeys, strict=True)]
+        )
+        self._reserve(int(item.slot.max()) + 1)
+        followed = self._busy.copy()
+        followed[item.slot[may_begin]] = True
+        one_by_one = followed[item.slot] & counted
+        self._table.touch(item.slot[counted])
+        self._pass_by(item, np.flatnonzero(counted & ~one_by_one))
+        self._follow(item, np.flatnonzero(one_by_one), fits, may_begin)
+
+    def _reserve(self, slots: int) -> None:
+        self._table.reserve(slots)
+        if len(self._table) > len(self._busy):
+            self._busy = grown(self._busy, len(self._table))
+
+    def _forget(self, slots: Ints) -> None:
+        self._table.clear(slots)
+        known = slots[slots < len(self._busy)]
+        for slot in known[self._busy[known]].tolist():
+            for machine in self._machines:
+                machine.leave(slot)
+        self._busy[known] = False
+
+    def _pass_by(self, item: ShardClicks, rows: Ints) -> None:
+        """Remember the last product of visitors on no journey."""
+        slot = item.slot[rows]
+        product = item.columns["product"]
+        self._table["product"][slot] = product.hashes(item.header.key)[0, product.codes[rows]]
+        np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
+
+    def _follow(self, item: ShardClicks, rows: Ints, fits: list[Ints], may_begin: Ints) -> None:
+        """Look at those of the clicks `rows` that may take a step one by one."""
+        if not len(rows):
+            return
+        visits = Visits.of(item.slot[rows])
+        refresh, gone = self._history(item, rows, visits)
+        look = (self._busy[item.slot[rows]] | visits.since(may_begin[rows])) & ~refresh
+        self._look_at(item, rows[look], fits, gone[look])
+
+    def _look_at(self, item: ShardClicks, clicks: Ints, fits: list[Ints], gone: Ints) -> None:
+        """Let clicks move their visitors on; `gone`: those that find their visitor forgotten."""
+        slots = item.slot[clicks].tolist()
+        category, product = item.columns["category"], item.columns["product"]
+        columns = item.time_ns[clicks], category.codes[clicks], product.codes[clicks], gone
+        looked = [column.tolist() for column in columns]
+        steps = [
+            step
+            for machine, bits in zip(self._machines, fits, strict=True)
+            for step in machine.run(
+                zip(slots, bits[clicks].tolist(), *looked, strict=True), category.words, product.words
+            )
+        ]
+        log = rows_of(sorted(steps), self._journeys, item.columns["gender"].take(clicks))
+        if log:
+            self._outbox.put(entries_of(log, item, clicks))
+        self._busy[item.slot[clicks]] = np.logical_or.reduce(
+            [np.fromiter(map(machine.on.__contains__, slots), bool, len(slots)) for machine in self._machines]
+        )
+
+    def _history(self, item: ShardClicks, rows: Ints, visits: Visits) -> tuple[Ints, Ints]:
+        """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
+        last_ns, product = self._table["last_ns"], self._table["product"]
+        time_ns, viewed = item.time_ns[rows], item.columns["product"]
+        hashes = viewed.hashes(item.header.key)[0, viewed.codes[rows]]
+        newest_ns = visits.newest(time_ns, last_ns[visits.slots])
+        gone = time_ns - visits.before(newest_ns, last_ns[visits.slots]) > self._forget_ns
+        refresh = (visits.before(hashes, product[visits.slots]) == hashes) & (hashes != 0) & ~gone
+        last_ns[visits.slots], product[visits.slots] = visits.last(newest_ns), visits.last(hashes)
+        return refresh, gone
+
+    def report(self, as_of_s: int) -> int:
+        """Return how many journeys visitors are on."""
+        return sum(len(machine.on) for machine in self._machines)
+
+    def entries(self) -> list[Entries]:
+        """Return the stream entries made since the last call (after a restart also those not yet written)."""
+        return self._outbox.entries()
+
+    def changes(self, *, everything: bool) -> dict[str, Any]:
+        """Return what changed, or all."""
+        part = self._table.everything("last_ns") if everything else self._table.changes()
+        part["on"] = [machine.changes(everything=everything) for machine in self._machines]
+        part["outbox"] = self._outbox.changes(everything=everything)
+        return part
+
+    def load(self, part: dict[str, Any]) -> None:
+        """Take in a part of the state."""
+        self._table.load(part)
+        self._reserve(len(self._table))
+        for machine, changes in zip(self._machines, part["on"], strict=False):
+            machine.load(changes)
+        self._outbox.load(part["outbox"])
+
+    def loaded(self) -> None:
+        """All parts are in: note who is on a journey."""
+        for machine in self._machines:
+            self._busy[list(machine.on)] = True

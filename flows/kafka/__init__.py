@@ -1,0 +1,1 @@
+"""What the Kafka source and the sink of topics share, and the consumer: settings, errors, reader."""

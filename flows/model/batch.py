@@ -1,0 +1,79 @@
+"""What flows: batches of raw records in, boards out; see `flows.entries.entry` for what else."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from flows.ingest.validate import AHEAD_S
+from flows.shards.watermark import NOTHING, Mark
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The beat of the board: the source puts one on a batch once per publishing interval.
+
+    `number` counts intervals of the flow's clock and grows. `now_ms` is that clock (milliseconds since 1970
+    UTC), which `as_of` is never beyond; None for a finite source. `lag` is the number of clicks not read yet,
+    None where the source does not know. `told` is what was known of the watermark when the flow started. No
+    board is to be made of a beat that is not `whole`: records read before are still to be read again, or the
+    first ones to come.
+    """
+
+    number: int
+    now_ms: int | None = None
+    lag: int | None = None
+    told: Mark = NOTHING
+    whole: bool = True
+
+
+@dataclass(slots=True)
+class Batch:
+    """Records of one source partition, at positions [start, end).
+
+    `data` is either a block of whole newline-separated lines or a list of records; `positions` gives each
+    record of such a list its position (a block's lines have theirs by byte). `read_ms` is the flow's clock
+    when it was first read. Clicks of the second `until_s` and later wait for their time: no board before has
+    an `as_of` beyond it (None: finite, nothing waits); none may be more than `ahead_s` ahead of the clock.
+    `parts` is the number of partitions of the whole source. Words are hashed with `key`, which is secret; the
+    log is known by `log`. `bounds` is where the lines of a block begin, and where another would (None: not
+    known yet). `set_aside` are records that the source itself rejects: (reason, position, how each begins).
+    """
+
+    source: str
+    start: int
+    end: int
+    data: bytes | list[bytes]
+    read_ms: int
+    positions: list[int] | None = None
+    until_s: int | None = None
+    ahead_s: int = AHEAD_S
+    marker: Marker | None = None
+    parts: int = 1
+    key: int = 0
+    log: str = ""
+    bounds: npt.NDArray[np.int64] | None = None
+    set_aside: list[tuple[str, int, bytes]] = field(default_factory=list)
+
+    def cut(self, at: int) -> tuple[Batch, Batch]:
+        """Return the records before position `at`, where a record begins, and the others with the marker."""
+        index = at - self.start if self.positions is None else bisect_left(self.positions, at)
+        before, after = self.positions, self.positions
+        if self.positions is not None:
+            before, after = self.positions[:index], self.positions[index:]
+        first = replace(self, end=at, data=self.data[:index], positions=before, marker=None, bounds=None)
+        second = replace(self, start=at, data=self.data[index:], positions=after, bounds=None)
+        first.set_aside = [each for each in self.set_aside if each[1] < at]
+        second.set_aside = [each for each in self.set_aside if each[1] >= at]
+        return first, second
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """One published board: Redis key to JSON text, all of the same `as_of_ms`."""
+
+    as_of_ms: int
+    values: dict[str, str]

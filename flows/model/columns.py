@@ -1,0 +1,210 @@
+"""Clicks as columns: one decoded batch, its strings dictionary-encoded, its records at hand by index."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from xxhash import xxh3_128_digest
+
+from flows.model.batch import Marker
+from flows.model.rejected import Rejected
+
+Ints = npt.NDArray[Any]
+UNKNOWN = "Unknown"
+# The device types that are counted by name.
+DEVICE_TYPES = ("Desktop", "Tablet", "Mobile")
+_MOST_MARKS = 1 << 20
+
+
+class Lines:
+    """The records of a batch by index, and their source positions.
+
+    A block's records are its lines, at bytes [bounds[i], bounds[i + 1] - 1) of it. A list's have their
+    positions in `positions`, or one after the other from `start` on.
+    """
+
+    def __init__(
+        self,
+        data: bytes | list[bytes],
+        start: int,
+        positions: list[int] | None,
+        bounds: Ints | None = None,
+    ) -> None:
+        self.data, self.start, self._positions = data, start, positions
+        self.bounds: Ints = np.zeros(1, np.int64)
+        if isinstance(data, bytes):
+            self.bounds = bounds_of(data) if bounds is None else bounds
+
+    def __len__(self) -> int:
+        return len(self.data) if isinstance(self.data, list) else len(self.bounds) - 1
+
+    def record(self, index: int) -> bytes:
+        """Return one record, without its newline."""
+        if isinstance(self.data, list):
+            return self.data[index]
+        return self.data[self.bounds[index] : self.bounds[index + 1] - 1]
+
+    def records(self, first: int, last: int) -> list[bytes]:
+        """Return the records [first, last)."""
+        if isinstance(self.data, list):
+            return self.data[first:last]
+        return self.text(first, last).split(b"\n")
+
+    def text(self, first: int, last: int) -> bytes:
+        """Return the lines [first, last) of a block, without the last newline."""
+        assert isinstance(self.data, bytes)
+        return self.data[self.bounds[first] : self.bounds[last] - 1]
+
+    def position(self, index: int) -> int:
+        """Return the source position of one record."""
+        return int(self.positions(np.array([index]))[0])
+
+    def positions(self, index: Ints) -> Ints:
+        """Return the source positions of records, int64."""
+        if self._positions is not None:
+            return np.array([self._positions[i] for i in index.tolist()], np.int64)
+        return self.start + (index.astype(np.int64) if isinstance(self.data, list) else self.bounds[index])
+
+
+def bounds_of(data: bytes) -> Ints:
+    """Return where the lines of a block begin, and where another would."""
+    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    end = [] if data.endswith(b"\n") or not data else [len(data) + 1]
+    return np.concatenate([[0], newlines + 1, end]).astype(np.int64)
+
+
+@dataclass(slots=True)
+class Words:
+    """A dictionary-encoded column of strings or None: `words[codes[i]]` is the value of row i."""
+
+    codes: Ints
+    words: list[str | None]
+    _hashes: dict[int, Ints] = field(default_factory=dict, repr=False, compare=False)
+
+    def at(self, row: int) -> str:
+        """Return the word of a row; empty if it has none."""
+        return self.words[self.codes[row]] or ""
+
+    def all_at(self, index: Ints) -> list[Any]:
+        """Return the words of the rows of `index`."""
+        words = self.words
+        return [words[code] for code in self.codes[index].tolist()]
+
+    def filled(self, word: str) -> Words:
+        """Return the column with `word` where it has none."""
+        return Words(self.codes, [word if each is None else each for each in self.words])
+
+    def renamed(self, rename: Callable[[str | None], str | None]) -> Words:
+        """Return the column with other words; those that become one are one."""
+        words = list(map(rename, self.words))
+        if words == self.words:
+            return self
+        numbers: dict[str | None, int] = {}
+        codes = np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int32)
+        return Words(codes[self.codes], list(numbers))
+
+    def take(self, index: Ints | slice) -> Words:
+        """Return the rows of `index`; the dictionary is shared."""
+        return Words(self.codes[index], self.words, self._hashes)
+
+    def hashes(self, key: int) -> Ints:
+        """Return the `stable_hash` of each of `words`, made once for all columns that share them."""
+        if key not in self._hashes:
+            self._hashes[key] = stable_hash(self.words, key)
+        return self._hashes[key]
+
+    def used(self) -> tuple[Ints, Ints]:
+        """Return (codes in use, ascending; each row's place among them)."""
+        return distinct(self.codes, len(self.words))
+
+
+class Encoder:
+    """Numbers words in the order of their first use, to make a column of them chunk by chunk."""
+
+    def __init__(self) -> None:
+        self._numbers: defaultdict[str | None, int] = defaultdict(itertools.count().__next__)
+        self._codes: list[Ints] = [np.empty(0, np.int32)]
+
+    def add(self, words: Sequence[str | None]) -> None:
+        """Append `words` to the column."""
+        self._codes.append(np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words)))
+
+    def column(self) -> Words:
+        """Return the column."""
+        return Words(np.concatenate(self._codes), list(self._numbers))
+
+
+@dataclass(kw_only=True)
+class Clicks:
+    """The clicks of one batch in the order of arrival; all columns have one length.
+
+    `key` is the one that words are hashed with, `log` what their log is known by;
+    no click is after `newest_ns`.
+    `time_ns` int64 event time; `visitor` never None; `row` int32 index into `lines`; `gender` and the
+    other words as given (None: missing); `age` float64 (nan: missing). `in_columns` are the rows (ascending)
+    whose records are column-shaped.
+    """
+
+    source: str
+    parts: int
+    key: int
+    log: str
+    start: int
+    end: int
+    read_ms: int
+    until_s: int | None
+    newest_ns: int
+    marker: Marker | None
+    time_ns: Ints
+    visitor: Words
+    row: Ints
+    product: Words
+    category: Words
+    title: Words
+    device: Words
+    gender: Words
+    age: Ints
+    lines: Lines
+    in_columns: Ints = field(default_factory=lambda: np.empty(0, np.int32))
+    rejected: Rejected = field(default_factory=Rejected)
+    mask_ip: bool = False
+
+
+def distinct(numbers: Ints, below: int) -> tuple[Ints, Ints]:
+    """Return (the numbers that there are, ascending; each one's place among them); all are from 0 to `below`.
+
+    Few enough are marked in an array, which is far quicker than to sort them.
+    """
+    if below > _MOST_MARKS:
+        return np.unique(numbers, return_inverse=True)
+    marks = np.zeros(below, bool)
+    marks[numbers] = True
+    found = np.flatnonzero(marks)
+    place_of = np.empty(below, np.int64)
+    place_of[found] = np.arange(len(found))
+    return found, place_of[numbers]
+
+
+def ordered(numbers: Ints) -> Ints:
+    """Return the stable order of numbers from 0 on; numpy sorts those of 16 bits by radix, far quicker."""
+    small = len(numbers) > 0 and numbers.max() < 1 << 16
+    return np.argsort(numbers.astype(np.uint16) if small else numbers, kind="stable")
+
+
+def stable_hash(words: Sequence[str | None], key: int) -> Ints:
+    """Hash words to 128 bits (XXH3 with the secret `key`, 64 bits), the same everywhere where the key is.
+
+    Returns two rows of uint64; 0 for None.
+    """
+    try:
+        digests = b"".join(map(xxh3_128_digest, words, itertools.repeat(key)))  # type: ignore[arg-type]
+    except TypeError:
+        # There is a None, for once.
+        digests = b"".join(bytes(16) if word is None else xxh3_128_digest(word, key) for word in words)
+    return np.ascontiguousarray(np.frombuffer(digests, "<u8").reshape(-1, 2).T)

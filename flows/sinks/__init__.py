@@ -1,0 +1,1 @@
+"""Where boards and entries go."""

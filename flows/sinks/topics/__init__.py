@@ -1,0 +1,1 @@
+"""Offers and rejected records into Kafka topics."""

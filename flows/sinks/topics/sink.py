@@ -1,0 +1,238 @@
+"""The sink of topics: offers and rejected records go to Kafka, each once, never in the way of the flow.
+
+A background thread writes. What is not acknowledged waits here, packed, and in the state, and so is sent
+again after a kill; what of that a topic already holds is passed over (`flows.sinks.topics.memory`). That makes it
+once, unless an id is not seen where it is: because a broker is still taking in what a killed flow has sent,
+or because of more records behind it than are read back. The header `id` lets a consumer drop what comes twice
+by that.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from itertools import chain
+from threading import Condition, Lock, Thread
+
+from bytewax.outputs import DynamicSink, StatelessSinkPartition
+
+from flows.entries.entry import Entries, Entry, Ordinal, StreamName
+from flows.entries.outbox import Note, Receipts
+from flows.kafka.errors import Place
+from flows.kafka.partitioner import partition_of
+from flows.runtime.exits import fail, one_line
+from flows.settings import TOPIC_VARIABLES, Settings
+from flows.sinks.redis.backlog import Queue
+from flows.sinks.topics.client import AbandonedError, Client
+from flows.sinks.topics.memory import Memory
+from flows.sinks.topics.records import record_of
+
+log = logging.getLogger("clicks.topics")
+
+# While the broker is down at most so many bytes of a topic's entries wait for it, packed.
+MOST_BYTES = 16 << 20
+# With more waiting while it is not, the flow waits too.
+ROOM = 10_000
+CLOSE_S = 10.0
+
+_POLL_S, _IDLE_S = 0.05, 1.0
+
+
+Item = list[Entries]
+
+
+class TopicsSink(DynamicSink[Item]):
+    """Writes the entries of the streams in `settings.topics`, and passes over others.
+
+    It notes in `receipts` each entry that is in its topic, as are all before it.
+    """
+
+    def __init__(self, settings: Settings, receipts: Receipts) -> None:
+        self._settings, self._receipts = settings, receipts
+        self._on_written = receipts.sink(settings.topics)
+        self._lock = Lock()
+        self._writer: _Writer | None = None
+
+    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
+        """Start the writer of this process, which all its workers share; wrong settings end the flow."""
+        with self._lock:
+            if self._writer is None:
+                self._writer = _Writer(self._settings, self._on_written, self._receipts.drop)
+            self._writer.partitions += 1
+            return self._writer
+
+
+class _Sent:
+    def __init__(self, entry: Entry) -> None:
+        self.entry, self.arrived = entry, False
+
+    def arrive(self) -> None:
+        self.arrived = True
+
+
+class _Topic:
+    """A topic, with the entries that wait for it and those sent to it, in their order.
+
+    Those to be sent again come first. Of those given up only the last one's place is kept: it counts as
+    written once all that were sent before it are.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.again: deque[Entry] = deque()
+        self.waiting = Queue(most_bytes=MOST_BYTES)
+        self.sent: deque[_Sent] = deque()
+        self.given_up: dict[tuple[StreamName, str], Ordinal] = {}
+        self.partitions = 0
+        self.memories: dict[int, Memory] = {}
+
+    @property
+    def left(self) -> int:
+        """How many entries are still to be sent."""
+        return len(self.again) + self.waiting.entries
+
+
+class _Writer(StatelessSinkPartition[Item]):
+    """Writes to the topics until all partitions, all of them this one, are closed."""
+
+    def __init__(self, settings: Settings, on_written: Note, on_dropped: Callable[[int], None]) -> None:
+        self.partitions = 0
+        self._brokers, self._on_written, self._on_dropped = settings.brokers, on_written, on_dropped
+        self._topics = {
+            stream: _Topic(
+                Place(self._brokers, name, TOPIC_VARIABLES[stream], f"writing and reading of topic {name!r}")
+            )
+            for stream, name in settings.topics.items()
+        }
+        self._client = Client(settings)
+        self._changed = Condition()
+        self._closing = self._full = False
+        self._thread = Thread(target=self._run, name="topics-writer", daemon=True)
+        self._thread.start()
+
+    def write_batch(self, items: list[Item]) -> None:
+        """Put entries in; with many waiting, wait while the broker takes them."""
+        with self._changed:
+            for entries in chain.from_iterable(items):
+                if entries.stream in self._topics:
+                    self._append(self._topics[entries.stream], entries)
+            self._changed.notify_all()
+            while self._waiting() > ROOM and not self._client.down:
+                self._changed.wait(_POLL_S)
+            self._full = self._full and self._client.down
+
+    def close(self) -> None:
+        """Close one partition; with the last one, write what is left, for at most CLOSE_S seconds."""
+        with self._changed:
+            self.partitions -= 1
+            if self.partitions:
+                return
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(CLOSE_S)
+        self._client.abandoned = True
+        if unwritten := self._waiting() + self._sent():
+            log.error(
+                "Kafka at %s: %d records for topics are not written: the next start sends them",
+                *(self._brokers, unwritten),
+            )
+
+    def _waiting(self) -> int:
+        return sum(topic.left for topic in self._topics.values())
+
+    def _sent(self) -> int:
+        return sum(len(topic.sent) for topic in self._topics.values())
+
+    def _append(self, topic: _Topic, entries: Entries) -> None:
+        """Put entries in, and count the oldest ones that have to go for them."""
+        gone = topic.waiting.append(entries)
+        if gone:
+            if not self._full:
+                self._full = True
+                log.warning("%s: too many entries wait for Kafka: the oldest go", topic.place.topic)
+            topic.given_up |= {(each.stream, each.lane): each.last for each in gone}
+            self._on_dropped(sum(each.size for each in gone))
+
+    # In the writing thread
+
+    def _run(self) -> None:
+        try:
+            self._find()
+            while self._wait():
+                for topic in self._topics.values():
+                    for entry in self._next(topic):
+                        self._send(topic, entry)
+                self._serve(0)
+        except AbandonedError:
+            pass
+        except Exception as error:  # the flow must not go on as if there were a writer
+            fail(f"Kafka at {self._brokers}: {type(error).__name__}: {one_line(error)}: restart the flow")
+
+    def _find(self) -> None:
+        for topic in self._topics.values():
+            topic.partitions, topic.memories = self._client.partitions(topic.place), {}
+        self._client.found = True
+
+    def _wait(self) -> bool:
+        """Wait for entries, seeing to those sent; False once closing and all is written."""
+        while self._sent() and not self._waiting():
+            self._serve(_POLL_S)
+        with self._changed:
+            while not self._sent():
+                self._client.idle()
+                if self._changed.wait_for(lambda: self._waiting() or self._closing, _IDLE_S):
+                    break
+            return self._waiting() > 0
+
+    def _next(self, topic: _Topic) -> list[Entry]:
+        with self._changed:
+            if topic.again:
+                entries = list(topic.again)
+                topic.again.clear()
+            else:
+                entries = list(topic.waiting.popleft().each()) if topic.waiting.pieces else []
+            self._changed.notify_all()
+        return entries
+
+    def _send(self, topic: _Topic, entry: Entry) -> None:
+        sent = _Sent(entry)
+        topic.sent.append(sent)
+        if self._client.broken:
+            return
+        record = record_of(entry)
+        number = partition_of(record.spread, topic.partitions)
+        if number not in topic.memories:
+            topic.memories[number] = self._client.memory(topic.place, number, topic.partitions)
+        if topic.memories[number].holds(record.id):
+            sent.arrive()
+        else:
+            self._client.produce(topic.place, number, record, sent.arrive)
+
+    def _serve(self, timeout_s: float) -> None:
+        """Let acknowledgements come and pass them on: an entry is written once all before it are."""
+        self._client.poll(timeout_s)
+        for topic in self._topics.values():
+            while topic.sent and topic.sent[0].arrived:
+                entry = topic.sent.popleft().entry
+                self._on_written(entry.stream, entry.lane, entry.ordinal)
+                self._client.moved()
+            if not topic.sent:
+                self._note_given_up(topic)
+        if self._client.broken:
+            self._begin_anew()
+
+    def _note_given_up(self, topic: _Topic) -> None:
+        with self._changed:
+            gone, topic.given_up = topic.given_up, {}
+        for (stream, lane), last in gone.items():
+            self._on_written(stream, lane, last)
+
+    def _begin_anew(self) -> None:
+        """Send again what has not arrived, after another look at what the topics hold."""
+        self._client.renew()
+        with self._changed:
+            for topic in self._topics.values():
+                topic.again.extendleft(sent.entry for sent in reversed(topic.sent))
+                topic.sent.clear()
+        self._find()

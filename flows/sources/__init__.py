@@ -1,0 +1,1 @@
+"""Where clicks come from: a file, the built-in demo, Kafka."""

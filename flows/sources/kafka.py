@@ -1,0 +1,202 @@
+"""The Kafka source: whole batches from the partitions of a topic.
+
+A partition starts where all shards and the consumer group stand, whichever is less; where a shard has nothing
+of it, far enough back for every window. What is committed to the group is in RocksDB by then, unless the
+partition was ahead of others for a whole epoch; what counts is what the shards have.
+"""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+
+from flows.kafka.errors import variable
+from flows.kafka.reader import Reader
+from flows.model.batch import Batch
+from flows.runtime import telemetry
+from flows.runtime.exits import fail
+from flows.settings import Settings
+from flows.shards.clock import FlowClock
+from flows.shards.cluster import Cluster
+from flows.shards.opening import Opening
+from flows.sources.file import say_start
+from flows.sources.kafka_start import first_offset
+from flows.sources.metronome import Metronome
+from flows.sources.opening_partition import OpeningPartition
+from flows.sources.portions import portion_of_records
+from flows.state.state import State
+
+PATIENCE_MS = 5_000
+
+_DEFAULTS = {
+    "group.id": "clicks",
+    "client.id": "clicks",
+    "queued.max.messages.kbytes": "32768",
+    # A longer wait for records keeps everything else that is asked of the broker waiting too.
+    "fetch.wait.max.ms": "200",
+    "reconnect.backoff.max.ms": "1000",
+    # How long a fetch is put off once enough is queued: in the second it is by default, all is used up.
+    "fetch.queue.backoff.ms": "20",
+}
+_FIXED = {"enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error"}
+
+
+class KafkaSource(FixedPartitionedSource[Batch, int | None]):
+    """The partitions of a topic, named TOPIC/NUMBER; positions are offsets."""
+
+    def __init__(self, settings: Settings, cluster: Cluster, state: State) -> None:
+        brokers, _, self._topic = settings.source.removeprefix("kafka:").rpartition("/")
+        self._cluster, self._state, self._every_ms = cluster, state, settings.publish_every_ms
+        self._begin_ms = settings.begin_ms
+        self._config = consumer_config(brokers, settings)
+        self._lock = threading.Lock()
+
+    @functools.cached_property
+    def _reader(self) -> Reader:
+        return Reader(self._config, self._topic)
+
+    def list_parts(self) -> list[str]:
+        """Return the partitions the topic has; waits for a broker that is down."""
+        with self._lock:
+            self._state.identify(self._reader.topic_id or None)
+            return [self._reader.name(number) for number in self._reader.partitions]
+
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
+        """Start reading a partition once it is known what the shards have applied."""
+        open_part = functools.partial(self.open_part, for_part, resume_state)
+        return OpeningPartition(self._cluster, self._state, open_part, resume_state)
+
+    def open_part(self, name: str, resume: int | None, opening: Opening) -> KafkaPartition:
+        """Open a partition.
+
+        Where the group has no offset yet the start is committed at once, so that a flow that is killed before
+        every shard has saved begins at the same place again.
+        """
+        number = int(name.rpartition("/")[2])
+        with self._lock:
+            applied = opening.applied(name)
+            stored = self._reader.committed(number) if resume is None else resume
+            stands = [applied, stored]
+            if applied is None and (resume is None or opening.missing):
+                now_ms = self._cluster.clock.now_ms()
+                stands.append(first_offset(self._reader, number, self._begin_ms, now_ms))
+            known = [position for position in stands if position is not None]
+            start, reach = min(known), max(*known, opening.reach(name))
+            if stored is None:
+                self._reader.commit(number, start, wait=True)
+            self._reader.open(number, start)
+        say_start(name, start)
+        metronome = Metronome(self._every_ms)
+        return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, metronome)
+
+
+def consumer_config(brokers: str, settings: Settings) -> dict[str, str]:
+    """Return librdkafka's settings; ends the flow with one line if a KAFKA_ variable contradicts the flow."""
+    return client_config(brokers, settings, _DEFAULTS, _FIXED)
+
+
+def client_config(
+    brokers: str, settings: Settings, defaults: dict[str, str], fixed: dict[str, str]
+) -> dict[str, str]:
+    """Return librdkafka's settings of any client; a consumer passes over those of a producer, and so on.
+
+    Ends the flow with one line if a KAFKA_ variable contradicts what is `fixed`.
+    """
+    given = dict(settings.kafka)
+    for name, value in fixed.items():
+        if given.get(name, value).lower() != value:
+            fail(f"{variable(name)} is {given[name]!r}: unset it, the flow needs {value!r}")
+    # librdkafka would print a line for every attempt to connect; the flow says what matters.
+    quiet = {} if "debug" in given else {"log_level": "0"}
+    return defaults | quiet | given | fixed | {"bootstrap.servers": brokers}
+
+
+class KafkaPartition(StatefulSourcePartition[Batch, int]):
+    """One partition's batches; `reach` is the furthest offset known to have been read once."""
+
+    def __init__(
+        self, reader: Reader, number: int, start: int, reach: int, clock: FlowClock, metronome: Metronome
+    ) -> None:
+        self._reader, self._number, self._position, self._reach = reader, number, start, reach
+        self._clock, self._metronome = clock, metronome
+        self._patient_until_ms = clock.now_ms() + PATIENCE_MS
+        self._left: list[Any] = []
+        self._end = start
+        self._epoch: int | None = None
+        self._saved: tuple[int, int | None] | None = None
+        self._committed: tuple[int, int | None] | None = None
+
+    def next_batch(self) -> Iterable[Batch]:
+        """Return a whole batch, or what there is when a marker is due."""
+        at_ms = self._clock.now_ms()
+        due = at_ms >= self._metronome.next_ms()
+        if not self._left:
+            self._left, self._end = self._reader.take(self._number, everything=due)
+        if not self._left and not due:
+            return []
+        batch = self._batch(at_ms)
+        messages, end = batch.end > batch.start, batch.end
+        if due:
+            if not messages:
+                self._reader.check_end(self._number, max(self._reach, end))
+            lag = self._reader.lag(self._number, end)
+            marker = self._metronome.marker(at_ms, finite=False, lag=lag)
+            batch.marker = marker and replace(marker, whole=messages or self._may_be_empty(end, at_ms))
+        batch.until_s = self._metronome.until_s(batch.marker)
+        if messages:
+            self._patient_until_ms = 0
+        return [batch]
+
+    def _may_be_empty(self, end: int, at_ms: int) -> bool:
+        """Return False while the first records are still to come: no board is to say that there are none."""
+        return at_ms >= self._patient_until_ms or self._reader.lag(self._number, end) == 0
+
+    def _batch(self, at_ms: int) -> Batch:
+        """Return a batch of what was taken from the reader, or of a part of it."""
+        values = [message.value() for message in self._left]
+        # A tombstone has no value.
+        tombstones = None in values
+        size = portion_of_records([value or b"" for value in values] if tombstones else values)
+        messages, self._left, records = self._left[:size], self._left[size:], values[:size]
+        if tombstones:
+            telemetry.TOMBSTONES.inc(records.count(None))
+            messages = [
+                message for message, value in zip(messages, records, strict=True) if value is not None
+            ]
+            records = [value for value in records if value is not None]
+        end = self._left[0].offset() if self._left else self._end
+        if messages:
+            self._epoch = messages[-1].leader_epoch()
+        start, self._position = self._position, end
+        without_gap = not messages or (
+            messages[0].offset() == start and messages[-1].offset() == start + len(messages) - 1
+        )
+        return Batch(
+            self._reader.name(self._number),
+            start,
+            end,
+            records,
+            at_ms,
+            positions=None if without_gap else [message.offset() for message in messages],
+            parts=len(self._reader.partitions),
+        )
+
+    def close(self) -> None:
+        """Let go of the partition."""
+        self._reader.close(self._number)
+
+    def snapshot(self) -> int:
+        """Return the offset of the next read, and commit that of the epoch before.
+
+        By now every shard has written the epoch before: what is committed is in RocksDB.
+        """
+        if self._saved is not None and self._saved != self._committed:
+            self._reader.commit(self._number, *self._saved)
+            self._committed = self._saved
+        self._saved = self._position, self._epoch
+        return self._position

@@ -1,0 +1,1 @@
+"""The demo's shop: what it sells, who visits it, the clicks of each second."""

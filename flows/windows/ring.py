@@ -1,0 +1,78 @@
+"""A ring of recent time slices: which visitors clicked in each, as one bit a slice in a column of masks.
+
+Slice number n (event time divided by the slice's length) has bit n modulo the mask's width; the width is more
+than the slices kept, and a bit is wiped before its slice comes round again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from flows.model.columns import Ints
+from flows.windows.table import Table
+
+
+class Ring:
+    """Clicks and distinct visitors per slice of `slice_s` seconds, for the newest `kept` slices."""
+
+    def __init__(self, table: Table, column: str, *, slice_s: int, kept: int) -> None:
+        self._table, self._column = table, column
+        self._slice_s, self._kept = slice_s, kept
+        self._width = table[column].dtype.itemsize * 8
+        self._newest = -1
+        self._clicks = np.zeros(self._width, np.int64)
+        self._visitors: dict[int, int] = {}
+
+    def add(self, slot: Ints, second: Ints, newest_s: int) -> None:
+        """Count clicks of visitors `slot` at `second`; `newest_s`: the second of the newest click of all."""
+        self._advance(newest_s // self._slice_s)
+        number = second // self._slice_s
+        oldest = self._newest - self._kept + 1
+        if len(number) and number.min() < oldest:
+            recent = number >= oldest
+            number, slot = number[recent], slot[recent]
+        bit = number % self._width
+        masks = self._table[self._column]
+        np.bitwise_or.at(masks, slot, np.left_shift(1, bit).astype(masks.dtype))
+        counts = np.bincount(bit, minlength=self._width)
+        self._clicks += counts
+        for index in np.flatnonzero(counts).tolist():
+            self._visitors.pop(index, None)
+
+    def report(self, as_of_s: int) -> tuple[list[int], list[int]]:
+        """Return (clicks, distinct visitors) by slice; the last one holds the second before `as_of_s`."""
+        current = (as_of_s - 1) // self._slice_s
+        numbers = range(current - self._kept + 1, current + 1)
+        held = range(self._newest - self._width + 1, self._newest + 1)
+        clicks = [int(self._clicks[n % self._width]) if n in held else 0 for n in numbers]
+        return clicks, [self._distinct(n % self._width) if n in held else 0 for n in numbers]
+
+    def _distinct(self, bit: int) -> int:
+        if bit not in self._visitors:
+            masks = self._table[self._column]
+            self._visitors[bit] = int(np.count_nonzero(masks & masks.dtype.type(1 << bit)))
+        return self._visitors[bit]
+
+    def _advance(self, newest: int) -> None:
+        steps = min(newest - self._newest, self._width)
+        if steps <= 0:
+            return
+        bits = [n % self._width for n in range(newest - steps + 1, newest + 1)]
+        masks = self._table[self._column]
+        masks &= masks.dtype.type(~sum(1 << bit for bit in bits) & (1 << self._width) - 1)
+        self._clicks[bits] = 0
+        for bit in bits:
+            self._visitors.pop(bit, None)
+        self._newest = newest
+
+    def state(self) -> dict[str, Any]:
+        """Return what is not in the table."""
+        return {"newest": self._newest, "clicks": self._clicks.copy()}
+
+    def load(self, part: dict[str, Any]) -> None:
+        """Take back `state`; to be called before the table takes in the rows of the same part."""
+        self._advance(part["newest"])
+        self._clicks[:] = part["clicks"]
+        self._visitors.clear()
