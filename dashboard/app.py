@@ -18,7 +18,8 @@ from dashboard.board import BoardError, Reader  # noqa: E402
 from dashboard.door import is_own, refusal  # noqa: E402
 from dashboard.figures import Board, Figures  # noqa: E402
 from dashboard.health import Watch  # noqa: E402
-from flows.settings import EMBEDDED_URL, Settings, SettingsError  # noqa: E402
+from flows.runtime.exits import SettingsError  # noqa: E402
+from flows.settings import EMBEDDED_URL, Settings  # noqa: E402
 
 REFRESH_S = 1.0
 

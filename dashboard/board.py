@@ -15,8 +15,7 @@ from redis.client import Pipeline
 from redis.exceptions import RedisError, ResponseError
 
 from dashboard.figures import Board, HalfHour, LogLine, Minute, Page, Rejected, Row, Visitor
-from flows.runtime.exits import Kind
-from flows.settings import SettingsError
+from flows.runtime.exits import Kind, SettingsError
 from flows.sinks.redis.errors import kind, told
 from flows.sinks.redis.url import address, client, own_words, uses_tls
 

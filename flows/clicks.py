@@ -28,6 +28,7 @@ from flows.metrics.sessions import Sessions
 from flows.metrics.totals import Totals
 from flows.metrics.visitors import Visitors
 from flows.operators.board import board
+from flows.operators.meet import meet
 from flows.operators.windowed import admitted, windowed
 from flows.runtime.log_lines import set_up
 from flows.runtime.ports import check_ports
@@ -35,9 +36,9 @@ from flows.runtime.signals import stop_on_signals
 from flows.runtime.telemetry import watch_state
 from flows.settings import Settings, unknown_variables
 from flows.shards.clock import FlowClock
-from flows.shards.cluster import Cluster, meet
+from flows.shards.cluster import Cluster
 from flows.sinks.redis.sink import RedisSink
-from flows.sources.file import source
+from flows.sources.source import source
 from flows.state.state import State
 
 

@@ -11,7 +11,8 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import NoReturn
 
-from flows.entries.entry import StreamName
+from flows.model.streams import StreamName
+from flows.runtime.exits import SettingsError
 
 # The same for flow and page whatever their environment: not what TMPDIR or HOME say.
 EMBEDDED_DIRECTORY, EMBEDDED_SOCKET = Path(f"/tmp/clicks-{os.geteuid()}"), "valkey.sock"
@@ -34,13 +35,6 @@ VARIABLES = (
 _SERVICE_LINK = re.compile(r"(CLICKS|KAFKA)_(.+_)?(SERVICE_(HOST|PORT)|PORT)(_.+)?", re.IGNORECASE)
 _TOPIC = re.compile(r"[a-zA-Z0-9._-]{1,249}")
 _DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m)?(?:(\d+(?:\.\d+)?)s)?")
-
-
-class SettingsError(SystemExit):
-    """A wrong setting: one line that names the variable, what was found and what to do.
-
-    A `SystemExit`, so that the user of a command sees that line and no traceback.
-    """
 
 
 @dataclass(frozen=True)

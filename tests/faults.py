@@ -26,28 +26,19 @@ import pandas as pd
 import pytest
 from redis.connection import AbstractConnection
 
-from flows import (
-    board,
-    categories,
-    cluster,
-    decode,
-    devices,
-    latest,
-    pages,
-    part_sizes,
-    redis_sink,
-    sessions,
-    sources,
-    windowed,
-)
 from flows.kafka.reader import Reader
+from flows.metrics import sessions
 from flows.model.batch import Batch
+from flows.operators import board, meet, windowed
+from flows.sinks.redis import sink
+from flows.sources import file
+from flows.state import part_sizes
 from flows.state.state import Shard
 from tests.kafka_faults import KAFKA_FAULTS
 from tests.mutants import KILLERS, MUTANTS
 
 # Imported here, before the fork, so that a child starts at once; flows.clicks itself reads the environment.
-PRELOADED = (board, categories, decode, devices, latest, pages, redis_sink, sessions, windowed, pd)
+PRELOADED = (board, sessions, sink, windowed, pd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +75,10 @@ def run(environment: dict[str, str], arguments: list[str], faults: Faults, log: 
 
 def _apply(faults: Faults) -> None:
     patch = pytest.MonkeyPatch()
-    patch.setattr(sources, "BLOCK_BYTES", faults.block_bytes)
+    patch.setattr(file, "BLOCK_BYTES", faults.block_bytes)
     patch.setattr(part_sizes, "_SLACK_BYTES", faults.slack_bytes)
     # Of a key drawn anew each time, each run would find something else.
-    patch.setattr(cluster, "drawn_key", lambda: 0)
+    patch.setattr(meet, "drawn_key", lambda: 0)
     _pause_after_batches(patch, faults.pause_s)
     _shorten_epochs(patch, faults.epoch_ms)
     if faults.mutant is not None:
@@ -99,13 +90,13 @@ def _apply(faults: Faults) -> None:
 
 
 def _pause_after_batches(patch: pytest.MonkeyPatch, pause_s: float) -> None:
-    next_batch = sources.FilePartition.next_batch
+    next_batch = file.FilePartition.next_batch
 
-    def slow(partition: sources.FilePartition) -> Iterable[Batch]:
+    def slow(partition: file.FilePartition) -> Iterable[Batch]:
         time.sleep(pause_s)
         return next_batch(partition)
 
-    patch.setattr(sources.FilePartition, "next_batch", slow)
+    patch.setattr(file.FilePartition, "next_batch", slow)
 
 
 def _shorten_epochs(patch: pytest.MonkeyPatch, epoch_ms: int) -> None:

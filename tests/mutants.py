@@ -12,19 +12,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from flows import decode as decode_module
-from flows.entries.entry import StreamName
-from flows.ingest.split import ShardClicks
+from flows.ingest import decode as decode_module
 from flows.metrics.sessions import Sessions
 from flows.metrics.totals import Totals
 from flows.model.batch import Batch
-from flows.model.columns import Clicks
+from flows.model.clicks import Clicks
+from flows.model.mark import NOTHING
 from flows.model.packing import encode
 from flows.model.rejected import Rejected
+from flows.model.shard_clicks import ShardClicks
+from flows.model.streams import StreamName
 from flows.shards.admission import Admission
 from flows.shards.directory import Directory
 from flows.shards.opening import Opening
-from flows.shards.watermark import NOTHING
 from flows.sinks.redis import sink as redis_sink
 from flows.sources import file as sources
 from flows.state.state import Shard

@@ -28,14 +28,15 @@ from flows.metrics.pages import Pages
 from flows.metrics.sessions import Sessions
 from flows.metrics.totals import Totals
 from flows.metrics.visitors import Visitors
-from flows.model.batch import Batch, Board
+from flows.model.batch import Batch
+from flows.model.board import Board
+from flows.model.mark import Mark
+from flows.model.notes import Reading
 from flows.operators.board import _BoardLogic
 from flows.operators.windowed import _AdmissionLogic, _MetricLogic
 from flows.shards.clock import Clock, FlowClock
 from flows.shards.directory import Directory
 from flows.shards.opening import Opening
-from flows.shards.readings import Reading
-from flows.shards.watermark import Mark
 from flows.sources.kafka import KafkaPartition
 from flows.sources.metronome import Metronome
 from flows.sources.opening_partition import OpeningPartition

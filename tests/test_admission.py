@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flows.ingest.split import Beat, Header, ShardClicks
 from flows.model.batch import Marker
-from flows.model.columns import Encoder, Lines
-from flows.shards.admission import Admission, GapError, covered_from_s
+from flows.model.columns import Encoder
+from flows.model.event_time import covered_from_s
+from flows.model.lines import Lines
+from flows.model.mark import NOTHING
+from flows.model.shard_clicks import Beat, Header, ShardClicks
+from flows.shards.admission import Admission, GapError
 from flows.shards.directory import Directory
-from flows.shards.watermark import NOTHING
 
 HOUR_S = 3600
 NOON_S = 1_709_208_000

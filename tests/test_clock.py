@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 
 from flows.ingest.decode import decode
 from flows.model.batch import Batch, Marker
+from flows.model.mark import Mark, newest_of
+from flows.model.notes import Reading
 from flows.shards import clock_watch
 from flows.shards.clock import Clock, Wall
 from flows.shards.clock_watch import ClockWatch
-from flows.shards.readings import Reading, Readings
+from flows.shards.readings import Readings
 from flows.shards.skew import Skew
-from flows.shards.watermark import Mark, Watermark, newest_of
+from flows.shards.watermark import Watermark
 from tests import logs
 from tests.clocks import StillClock
 

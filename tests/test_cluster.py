@@ -14,17 +14,18 @@ import numpy as np
 import pytest
 
 from flows.ingest.decode import decode
-from flows.ingest.split import ShardClicks, by_age, by_page, by_visitor
+from flows.ingest.split import by_age, by_page, by_visitor
 from flows.journeys.table import JOURNEYS
 from flows.model.batch import Batch, Marker
 from flows.model.columns import Ints, Words
+from flows.model.mark import Mark
+from flows.model.shard_clicks import ShardClicks
 from flows.model.wire import packed, unpacked
 from flows.shards.admission import Admission
 from flows.shards.alignment import Alignment
 from flows.shards.cluster import Told
 from flows.shards.opening import Opening
 from flows.shards.routing import key_on, route
-from flows.shards.watermark import Mark
 from flows.state.store import NOTHING, Header, Shown
 from tests import logs
 from tests.clocks import cluster_of

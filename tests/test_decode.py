@@ -17,18 +17,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows import rejected as rejected_records
 from flows.ingest.decode import decode
 from flows.ingest.mask import mask, mask_ip
 from flows.ingest.recent import newest_clicks
 from flows.ingest.shown import fields_in, record_of
 from flows.ingest.split import by_age, by_page, by_visitor
-from flows.ingest.validate import KEPT_BYTES, MAX_DEPTH, REASONS
+from flows.ingest.validate import MAX_DEPTH
 from flows.journeys.table import JOURNEYS
 from flows.metrics.latest import fields_of
+from flows.model import rejected as rejected_records
 from flows.model.batch import Batch
-from flows.model.columns import Clicks, Words, stable_hash
-from flows.model.rejected import KEPT_RECORDS
+from flows.model.clicks import Clicks
+from flows.model.columns import Words, stable_hash
+from flows.model.rejected import KEPT_BYTES, KEPT_RECORDS, REASONS
 from tests import bad_input, logs, oracle
 from tests.bad_input import FORMS, TIME, USER, of_record
 from tests.clocks import cluster_of

@@ -17,7 +17,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from flows.settings import EMBEDDED_DIRECTORY, EMBEDDED_SOCKET, EMBEDDED_URL, Settings, SettingsError
+from flows.runtime.exits import SettingsError
+from flows.settings import EMBEDDED_DIRECTORY, EMBEDDED_SOCKET, EMBEDDED_URL, Settings
 from flows.sinks.redis import embedded
 from flows.sinks.redis.sink import RedisSink
 from tests.servers import wait_until

@@ -15,7 +15,8 @@ from bytewax.testing import run_main
 
 from flows import clicks
 from flows.journeys.table import ANY, ANYONE, JOURNEYS, NEW, SAME, Journey, Person, Step, check
-from flows.settings import Settings, SettingsError
+from flows.runtime.exits import SettingsError
+from flows.settings import Settings
 from tests import logs
 from tests.oracle import recompute
 from tests.published import assert_same_journeys, published

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from flows.entries import outbox
-from flows.entries.entry import PIECE, Entries, StreamName, pack
+from flows.entries.entry import PIECE, Entries, pack
 from flows.entries.outbox import Outbox, Receipts
 from flows.model.packing import decode, encode
+from flows.model.streams import StreamName
 
 
 def entries(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from flows.runtime.exits import SettingsError
 from flows.runtime.ports import check_ports
-from flows.settings import SettingsError
 from tests.processes import Flow
 from tests.servers import free_port
 

@@ -19,7 +19,7 @@ from bytewax.connectors.stdio import StdOutSink
 from bytewax.dataflow import Dataflow
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from flows.runtime import telemetry as metrics
-from flows.shards.clock import ticks_ms
+from flows.runtime.ticks import ticks_ms
 from flows.runtime.pulse import PULSE
 
 metrics.SILENT_AFTER_S = 2.0

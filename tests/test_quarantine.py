@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flows.model.batch import Batch, Marker
-from flows.shards.quarantine import NOTHING, Flight, Quarantine
+from flows.model.notes import NOTHING, Flight
+from flows.shards.quarantine import Quarantine
 from tests import logs, oracle
 from tests.crash import CrashedFlow
 from tests.faults import Faults

@@ -18,7 +18,7 @@ from bytewax.outputs import StatelessSinkPartition
 from redis import exceptions
 
 from dashboard.board import BoardError, Reader, UnreachableError
-from flows.model.batch import Board
+from flows.model.board import Board
 from flows.runtime.exits import Kind
 from flows.settings import Settings
 from flows.sinks.redis.backlog import Item

@@ -17,12 +17,14 @@ import pytest
 import redis
 from bytewax.outputs import StatelessSinkPartition
 
-from flows.entries.entry import Entries, Ordinal, StreamName, pack
+from flows.entries.entry import Entries, Ordinal, pack
 from flows.entries.outbox import Note, Receipts
-from flows.model.batch import Board
+from flows.model.board import Board
+from flows.model.streams import StreamName
 from flows.settings import Settings
+from flows.sinks.queue import Queue
 from flows.sinks.redis import sink as redis_sink
-from flows.sinks.redis.backlog import MAXLEN, Queue
+from flows.sinks.redis.backlog import MAXLEN
 from flows.sinks.redis.entries import arguments
 from flows.sinks.redis.sink import RedisSink
 from flows.sinks.redis.url import address

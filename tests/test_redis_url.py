@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dashboard.board import Reader, UnreachableError
-from flows.settings import Settings, SettingsError
+from flows.runtime.exits import SettingsError
+from flows.settings import Settings
 from flows.sinks.redis.sink import RedisSink
 from flows.sinks.redis.url import ENCODE, address
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from flows.settings import Settings, SettingsError, duration_s, unknown_variables
+from flows.runtime.exits import SettingsError
+from flows.settings import Settings, duration_s, unknown_variables
 
 READS = [
     ({}, "source", "demo:"),

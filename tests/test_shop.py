@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from flows import shop as shop_module
-from flows.settings import SettingsError
+from flows.runtime.exits import SettingsError
+from flows.sources.shop import shop as shop_module
 from flows.sources.shop.shop import Shop, rhythm
 
 DAY_S = 86400

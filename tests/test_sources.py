@@ -14,7 +14,8 @@ from flows.ingest.decode import decode
 from flows.model.batch import Batch
 from flows.shards.clock import FlowClock
 from flows.sources import file as sources
-from flows.sources.file import DemoPartition, FilePartition
+from flows.sources.demo import DemoPartition
+from flows.sources.file import FilePartition
 from flows.sources.log_files import refusal
 from flows.sources.metronome import Metronome
 from flows.sources.shop.shop import Shop

@@ -22,8 +22,8 @@ from hypothesis import strategies as st
 from rocksdict import Rdict
 
 from flows import state as state_module
+from flows.model.mark import Mark
 from flows.model.packing import decode, encode
-from flows.shards.watermark import Mark
 from flows.state import part_sizes
 from flows.state.inspection import inspect
 from flows.state.state import Shard, State

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.model.batch import Board
+from flows.model.board import Board
 from tests import logs, oracle
 from tests.simulation import TOPIC, Disk, Host, Log, Run, figures
 

@@ -7,14 +7,13 @@ state as they are. What a stream shows of them is made where it is written (`flo
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from flows.model.columns import Ints
-
-StreamName = Literal["state_logs", "special_offers", "rejected"]
+from flows.model.streams import StreamName
 
 # Numbers that tell an entry from the others of its stream and lane, and their order: the source position of
 # the record it comes from, then the entry's place among those of the record. Entries of clicks that waited

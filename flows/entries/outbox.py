@@ -11,7 +11,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from flows.entries.entry import Entries, Ordinal, StreamName
+from flows.entries.entry import Entries, Ordinal
+from flows.model.streams import StreamName
 
 _PRUNE_AT = 10_000
 

@@ -15,7 +15,6 @@ from flows.ingest.iso import RecordError
 from flows.ingest.validate import (
     MAX_NAME_CHARS,
     NAMES,
-    OLDEST_NS,
     TABLES,
     TYPES,
     USED,
@@ -25,6 +24,7 @@ from flows.ingest.validate import (
     user_of,
 )
 from flows.model.columns import Ints
+from flows.model.event_time import OLDEST_NS
 from flows.model.rejected import CODES
 
 MAX_ROWS = 10_000

@@ -18,8 +18,6 @@ from flows.ingest.iso import RecordError
 from flows.ingest.validate import (
     MAX_DEPTH,
     MAX_NAME_CHARS,
-    MAX_RECORD_BYTES,
-    OLDEST_NS,
     SHOWN_CHARS,
     USED,
     Click,
@@ -32,8 +30,11 @@ from flows.ingest.validate import (
     user_of,
 )
 from flows.model.batch import Batch
-from flows.model.columns import DEVICE_TYPES, Clicks, Encoder, Ints, Lines
-from flows.model.rejected import CODES, Rejecting
+from flows.model.clicks import Clicks
+from flows.model.columns import DEVICE_TYPES, Encoder, Ints
+from flows.model.event_time import OLDEST_NS
+from flows.model.lines import Lines
+from flows.model.rejected import CODES, MAX_RECORD_BYTES, Rejecting
 
 # Small enough for the clicks of a chunk to stay in the processor's cache until they are columns.
 _CHUNK = 128

@@ -3,28 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import numpy as np
 
 from flows.ingest.column_shape import plain_rows
 from flows.ingest.shown import fields_in, record_of, shown
-from flows.model.columns import Clicks, Ints
+from flows.model.clicks import Clicks
+from flows.model.columns import Ints
+from flows.model.recent import Newest
 
 KEPT_NEWEST = 100
 KEPT_VISITORS = 10
 # A record of no more is kept as it came.
 _SMALL_BYTES = 2048
-
-
-class Newest(NamedTuple):
-    """One of the newest clicks of a batch, as raw data shows it; sorts by age, oldest first."""
-
-    time_ns: int
-    position: int
-    sub: int
-    visitor: str
-    record: bytes
 
 
 def newest_clicks(clicks: Clicks) -> list[Newest]:

@@ -13,33 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from flows.ingest.iso import RecordError, iso_ns
+from flows.model.event_time import OLDEST_NS
+from flows.model.rejected import MAX_RECORD_BYTES
 
 Ints = npt.NDArray[Any]
 
-REASONS: Final = {
-    "too_large": "longer than 1 MiB",
-    "not_json": "not one JSON value in UTF-8, or nested more than 500 deep",
-    "not_a_click": "JSON, but not an object",
-    "bad_columns": "column shape with columns missing or of unequal length, or with more than 10,000 rows",
-    "bad_type": "a field of the wrong type",
-    "no_time": "no timestamp",
-    "no_user": "no userId, or an empty one",
-    "too_long": "a userId, productId, category or deviceType of more than 256 characters",
-    "bad_time": "a timestamp that cannot be read",
-    "too_old": "event time before the year 2000",
-    "too_new": "event time more than 5 minutes ahead of the flow's clock, or ahead while too many wait",
-    "poison": "the flow ended whenever it took the record in",
-}
-MAX_RECORD_BYTES: Final = 1 << 20
 # Well below what Python's recursion limit leaves, so that no version and no caller decides otherwise.
 MAX_DEPTH: Final = 500
-KEPT_BYTES: Final = 512
 MAX_NAME_CHARS: Final = 256
 # Fields that are only shown are cut to so many characters.
 SHOWN_CHARS: Final = 512
 
-OLDEST_NS = 946_684_800 * 10**9
-AHEAD_S = 300
 _INT64 = 1 << 63
 # Below these magnitudes a timestamp counts seconds, milliseconds, microseconds; else nanoseconds.
 S_BELOW, MS_BELOW, US_BELOW = 10**11, 10**14, 10**17

@@ -12,9 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 
 from flows.entries.entry import Entries, lane_of, pack
-from flows.ingest.split import ShardClicks
 from flows.journeys.table import OFFER, Journey
 from flows.model.columns import Ints, Words
+from flows.model.shard_clicks import ShardClicks
 
 # A row of the log: the number of its click, the state entered, and the offer if it is that the row tells of.
 Row = tuple[int, str, str]

@@ -14,12 +14,13 @@ import numpy as np
 
 from flows.entries.entry import Entries
 from flows.entries.outbox import Outbox, Receipts
-from flows.ingest.split import ShardClicks, fits_column
+from flows.ingest.split import fits_column
 from flows.journeys.log import entries_of, rows_of
 from flows.journeys.machine import Machine
 from flows.journeys.table import INIT, JOURNEYS, Journey
 from flows.model.columns import Ints
-from flows.shards.admission import SESSION_GAP_S
+from flows.model.event_time import SESSION_GAP_S
+from flows.model.shard_clicks import ShardClicks
 from flows.windows.table import Table, grown
 from flows.windows.visits import Visits
 

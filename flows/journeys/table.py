@@ -28,7 +28,7 @@ import msgspec
 import numpy as np
 
 from flows.model.columns import UNKNOWN, Ints, Words
-from flows.settings import SettingsError
+from flows.runtime.exits import SettingsError
 
 INIT = "init"
 OFFER = "offer"

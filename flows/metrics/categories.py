@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.ingest.split import ShardClicks
+from flows.model.shard_clicks import ShardClicks
 from flows.windows.slices import Slices
 
 WINDOW_S = 3600

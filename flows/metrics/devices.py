@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from flows.ingest.split import ShardClicks
 from flows.model.columns import DEVICE_TYPES as TYPES
 from flows.model.columns import UNKNOWN
+from flows.model.shard_clicks import ShardClicks
 from flows.windows.table import Table
 
 WINDOW_S = 600

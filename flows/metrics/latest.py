@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from flows.ingest.recent import KEPT_NEWEST, KEPT_VISITORS, Newest
+from flows.ingest.recent import KEPT_NEWEST, KEPT_VISITORS
 from flows.ingest.shown import FIELDS, fields_in, shown
-from flows.ingest.split import ShardClicks
+from flows.model.recent import Newest
+from flows.model.shard_clicks import ShardClicks
 
 WINDOW_S = 3600
 

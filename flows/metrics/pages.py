@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flows.ingest.split import ShardClicks
 from flows.model.columns import UNKNOWN, Ints, Words, distinct
+from flows.model.shard_clicks import ShardClicks
 from flows.windows.slices import Slices
 from flows.windows.table import grown
 

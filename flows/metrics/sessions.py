@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from flows.ingest.split import BUCKET_S, ShardClicks
 from flows.model.columns import Ints, ordered
-from flows.shards.admission import BUCKETS, SESSION_GAP_S, covered_from_s
+from flows.model.event_time import BUCKET_S, BUCKETS, SESSION_GAP_S, covered_from_s
+from flows.model.shard_clicks import ShardClicks
 from flows.windows.ring import Ring
 from flows.windows.table import Table, Vacant
 

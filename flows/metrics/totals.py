@@ -10,8 +10,8 @@ import numpy as np
 
 from flows.entries.entry import Entries, lane_of, pack
 from flows.entries.outbox import Outbox, Receipts
-from flows.ingest.split import ShardClicks
 from flows.model.rejected import Rejected
+from flows.model.shard_clicks import ShardClicks
 
 
 class Totals:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.ingest.split import ShardClicks
+from flows.model.shard_clicks import ShardClicks
 from flows.windows.ring import Ring
 from flows.windows.table import Table
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import numpy.typing as npt
 
-from flows.ingest.validate import AHEAD_S
-from flows.shards.watermark import NOTHING, Mark
+from flows.model.event_time import AHEAD_S
+from flows.model.mark import NOTHING, Mark
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,3 @@ class Batch:
         first.set_aside = [each for each in self.set_aside if each[1] < at]
         second.set_aside = [each for each in self.set_aside if each[1] >= at]
         return first, second
-
-
-@dataclass(frozen=True, slots=True)
-class Board:
-    """One published board: Redis key to JSON text, all of the same `as_of_ms`."""
-
-    as_of_ms: int
-    values: dict[str, str]

@@ -12,71 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_128_digest
 
-from flows.model.batch import Marker
-from flows.model.rejected import Rejected
-
 Ints = npt.NDArray[Any]
 UNKNOWN = "Unknown"
 # The device types that are counted by name.
 DEVICE_TYPES = ("Desktop", "Tablet", "Mobile")
 _MOST_MARKS = 1 << 20
-
-
-class Lines:
-    """The records of a batch by index, and their source positions.
-
-    A block's records are its lines, at bytes [bounds[i], bounds[i + 1] - 1) of it. A list's have their
-    positions in `positions`, or one after the other from `start` on.
-    """
-
-    def __init__(
-        self,
-        data: bytes | list[bytes],
-        start: int,
-        positions: list[int] | None,
-        bounds: Ints | None = None,
-    ) -> None:
-        self.data, self.start, self._positions = data, start, positions
-        self.bounds: Ints = np.zeros(1, np.int64)
-        if isinstance(data, bytes):
-            self.bounds = bounds_of(data) if bounds is None else bounds
-
-    def __len__(self) -> int:
-        return len(self.data) if isinstance(self.data, list) else len(self.bounds) - 1
-
-    def record(self, index: int) -> bytes:
-        """Return one record, without its newline."""
-        if isinstance(self.data, list):
-            return self.data[index]
-        return self.data[self.bounds[index] : self.bounds[index + 1] - 1]
-
-    def records(self, first: int, last: int) -> list[bytes]:
-        """Return the records [first, last)."""
-        if isinstance(self.data, list):
-            return self.data[first:last]
-        return self.text(first, last).split(b"\n")
-
-    def text(self, first: int, last: int) -> bytes:
-        """Return the lines [first, last) of a block, without the last newline."""
-        assert isinstance(self.data, bytes)
-        return self.data[self.bounds[first] : self.bounds[last] - 1]
-
-    def position(self, index: int) -> int:
-        """Return the source position of one record."""
-        return int(self.positions(np.array([index]))[0])
-
-    def positions(self, index: Ints) -> Ints:
-        """Return the source positions of records, int64."""
-        if self._positions is not None:
-            return np.array([self._positions[i] for i in index.tolist()], np.int64)
-        return self.start + (index.astype(np.int64) if isinstance(self.data, list) else self.bounds[index])
-
-
-def bounds_of(data: bytes) -> Ints:
-    """Return where the lines of a block begin, and where another would."""
-    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
-    end = [] if data.endswith(b"\n") or not data else [len(data) + 1]
-    return np.concatenate([[0], newlines + 1, end]).astype(np.int64)
 
 
 @dataclass(slots=True)
@@ -138,42 +78,6 @@ class Encoder:
     def column(self) -> Words:
         """Return the column."""
         return Words(np.concatenate(self._codes), list(self._numbers))
-
-
-@dataclass(kw_only=True)
-class Clicks:
-    """The clicks of one batch in the order of arrival; all columns have one length.
-
-    `key` is the one that words are hashed with, `log` what their log is known by;
-    no click is after `newest_ns`.
-    `time_ns` int64 event time; `visitor` never None; `row` int32 index into `lines`; `gender` and the
-    other words as given (None: missing); `age` float64 (nan: missing). `in_columns` are the rows (ascending)
-    whose records are column-shaped.
-    """
-
-    source: str
-    parts: int
-    key: int
-    log: str
-    start: int
-    end: int
-    read_ms: int
-    until_s: int | None
-    newest_ns: int
-    marker: Marker | None
-    time_ns: Ints
-    visitor: Words
-    row: Ints
-    product: Words
-    category: Words
-    title: Words
-    device: Words
-    gender: Words
-    age: Ints
-    lines: Lines
-    in_columns: Ints = field(default_factory=lambda: np.empty(0, np.int32))
-    rejected: Rejected = field(default_factory=Rejected)
-    mask_ip: bool = False
 
 
 def distinct(numbers: Ints, below: int) -> tuple[Ints, Ints]:

@@ -13,12 +13,31 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from flows.ingest.validate import KEPT_BYTES, REASONS, Ints
+from flows.model.columns import Ints
 
+REASONS: Final = {
+    "too_large": "longer than 1 MiB",
+    "not_json": "not one JSON value in UTF-8, or nested more than 500 deep",
+    "not_a_click": "JSON, but not an object",
+    "bad_columns": "column shape with columns missing or of unequal length, or with more than 10,000 rows",
+    "bad_type": "a field of the wrong type",
+    "no_time": "no timestamp",
+    "no_user": "no userId, or an empty one",
+    "too_long": "a userId, productId, category or deviceType of more than 256 characters",
+    "bad_time": "a timestamp that cannot be read",
+    "too_old": "event time before the year 2000",
+    "too_new": "event time more than 5 minutes ahead of the flow's clock, or ahead while too many wait",
+    "poison": "the flow ended whenever it took the record in",
+}
+
+
+KEPT_BYTES: Final = 512
+# The longest record that is looked at; a longer one is `too_large`.
+MAX_RECORD_BYTES: Final = 1 << 20
 # About as many as the stream in Redis keeps.
 KEPT_RECORDS = 1000
 

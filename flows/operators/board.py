@@ -12,7 +12,6 @@ import pandas as pd
 from bytewax.dataflow import Stream
 from bytewax.operators import StatefulBatchLogic
 
-from flows.ingest.split import Beat
 from flows.metrics.categories import category_rows
 from flows.metrics.devices import device_rows
 from flows.metrics.latest import latest_rows, raw_rows
@@ -20,7 +19,8 @@ from flows.metrics.pages import page_rows
 from flows.metrics.sessions import SessionFigures, bucket_rows
 from flows.metrics.totals import read_and_ahead, total_values
 from flows.metrics.visitors import minute_rows
-from flows.model.batch import Board
+from flows.model.board import Board
+from flows.model.shard_clicks import Beat
 from flows.operators.windowed import Report
 from flows.shards.cluster import Cluster
 from flows.shards.skew import Skew

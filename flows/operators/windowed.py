@@ -16,8 +16,8 @@ from bytewax.dataflow import Stream
 from bytewax.operators import StatefulBatchLogic
 
 from flows.entries.entry import Entries
-from flows.ingest.split import Beat, ShardClicks
 from flows.model.rejected import Rejected
+from flows.model.shard_clicks import Beat, ShardClicks
 from flows.runtime import telemetry
 from flows.runtime.exits import fail
 from flows.runtime.signals import stop_requested

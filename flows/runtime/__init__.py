@@ -1,1 +1,1 @@
-"""The process: how it ends, its signals, log lines, clocks' ticks, idling, ports, and what Prometheus sees."""
+"""The process: how it ends, signals, log lines, ticks, idling, ports, and what Prometheus sees."""

@@ -67,3 +67,10 @@ def within(seconds: float, message: str) -> Iterator[None]:
         faulthandler.cancel_dump_traceback_later()
         watch.terminate()
         watch.wait()
+
+
+class SettingsError(SystemExit):
+    """A wrong setting: one line that names the variable, what was found and what to do.
+
+    A `SystemExit`, so that the user of a command sees that line and no traceback.
+    """

@@ -13,7 +13,7 @@ import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from flows.settings import SettingsError
+from flows.runtime.exits import SettingsError
 
 API_PORT = 3030
 _OFF = ("", "0", "false", "no", "off")

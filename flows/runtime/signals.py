@@ -1,8 +1,8 @@
 """A clean stop: SIGTERM and SIGINT ask the sources to end, so that all state is saved before the flow does.
 
 Bytewax itself ends at once on SIGTERM, and without saving on SIGINT. A thread watches for the signals, since
-the main thread runs no handlers while Bytewax connects the processes of a cluster. There `flows.shards.cluster` lets
-the others know.
+the main thread runs no handlers while Bytewax connects the processes of a cluster. There the cluster
+lets the others know.
 """
 
 from __future__ import annotations

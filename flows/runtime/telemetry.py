@@ -20,7 +20,7 @@ from prometheus_client.registry import Collector
 
 from flows import __version__
 from flows.runtime.pulse import PULSE, Pulse
-from flows.shards.clock import ticks_ms
+from flows.runtime.ticks import ticks_ms
 
 # A worker that was not called for so long hangs; the longest that one does anything at once is far less.
 SILENT_AFTER_S = 60.0

@@ -8,28 +8,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from flows.ingest.split import BUCKET_S, Beat, ShardClicks
 from flows.model.batch import Marker
+from flows.model.event_time import BUCKET_S, BUCKETS, covered_from_s
+from flows.model.mark import Mark
 from flows.model.rejected import Rejected
+from flows.model.shard_clicks import Beat, ShardClicks
 from flows.shards.alignment import Alignment
 from flows.shards.waiting import Waiting
-from flows.shards.watermark import Mark, Watermark
+from flows.shards.watermark import Watermark
 
-BUCKETS = 17
-SESSION_GAP_S = 1800
 FINAL_LEVEL = 1 << 62
 
 
 class GapError(Exception):
     """The source continues beyond what the shard has applied: clicks in between would be lost."""
-
-
-def covered_from_s(newest_s: int) -> int:
-    """Return where the oldest window begins when the newest click is of second `newest_s`.
-
-    That is the half-hour bucket 16 before the newest click's; an older click is late.
-    """
-    return (newest_s // BUCKET_S - (BUCKETS - 1)) * BUCKET_S
 
 
 class Admission:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict, deque
 from collections.abc import Iterator
 
-from flows.ingest.split import ShardClicks
+from flows.model.shard_clicks import ShardClicks
 
 
 class Alignment:

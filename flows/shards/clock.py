@@ -14,25 +14,14 @@ moment of the machine's.
 from __future__ import annotations
 
 import threading
-import time
 from collections import deque
+
+from flows.runtime.ticks import ticks_ms, wall_ms
 
 # What a wall clock is slewed by is less than this between two looks at it; what it is set by is more.
 STEP_MS = 500
 # Of so many tellings the one that was on its way for the shortest time counts.
 _TELLINGS = 8
-# Ticks that count on while the machine sleeps, where there are such.
-_TICKS = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-
-
-def wall_ms() -> int:
-    """Return the wall clock of this host."""
-    return time.time_ns() // 10**6
-
-
-def ticks_ms() -> int:
-    """Return the ticks of this machine, which never go back."""
-    return time.clock_gettime_ns(_TICKS) // 10**6
 
 
 class Clock:

@@ -11,7 +11,8 @@ import logging
 
 from flows.runtime import telemetry as metrics
 from flows.runtime.exits import fail
-from flows.shards.clock import FlowClock, ticks_ms
+from flows.runtime.ticks import ticks_ms
+from flows.shards.clock import FlowClock
 
 # A host whose clock differs by more is worth a line.
 DIFFERENCE_MS = 5000

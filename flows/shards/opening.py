@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cached_property
 
-from flows.shards.quarantine import Flight, newest_flight
-from flows.shards.readings import Reading
-from flows.shards.watermark import Mark, newest_of
+from flows.model.mark import Mark, newest_of
+from flows.model.notes import Flight, Reading
+from flows.shards.quarantine import newest_flight
 from flows.state.store import Header
 
 

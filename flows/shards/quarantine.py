@@ -19,26 +19,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from flows.ingest.validate import KEPT_BYTES
 from flows.model.batch import Batch
-from flows.model.columns import Lines
-
-
-class Flight(NamedTuple):
-    """Positions [start, end) are being taken in, at `at_ms` of the flow's clock; so many runs ended in them.
-
-    `alone`: it is one record, suspected by itself.
-    """
-
-    start: int = -1
-    end: int = -1
-    ended: int = 0
-    alone: bool = False
-    at_ms: int = 0
+from flows.model.lines import Lines
+from flows.model.notes import NOTHING, Flight
+from flows.model.rejected import KEPT_BYTES
 
 
 class Notes(Protocol):
@@ -49,9 +37,6 @@ class Notes(Protocol):
 
     def poison(self, source: str, position: int) -> None:
         """Keep that the record at `position` is poison."""
-
-
-NOTHING = Flight()
 
 
 def newest_flight(flights: Iterable[Flight]) -> Flight:

@@ -16,26 +16,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
-from flows.ingest.validate import AHEAD_S
 from flows.model.batch import Batch
+from flows.model.notes import Reading
 
 # A partition may be ahead of the others, and so of what is saved, for so many epochs.
 _EPOCHS = 3
-
-
-class Reading(NamedTuple):
-    """Positions [start, end) were read at `read_ms`; clicks of second `until_s` and later had to wait.
-
-    None was to be more than `ahead_s` ahead.
-    """
-
-    start: int
-    end: int
-    read_ms: int
-    until_s: int | None
-    ahead_s: int = AHEAD_S
 
 
 class Notes(Protocol):

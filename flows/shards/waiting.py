@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from flows.ingest.split import ShardClicks, packed_clicks, unpacked_clicks
 from flows.model.rejected import Rejected
+from flows.model.shard_clicks import ShardClicks, packed_clicks, unpacked_clicks
 
 
 class Waiting:

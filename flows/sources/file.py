@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Iterable
@@ -10,47 +9,24 @@ from pathlib import Path
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from flows.ingest.validate import KEPT_BYTES, MAX_RECORD_BYTES
 from flows.model.batch import Batch
-from flows.model.columns import Ints, bounds_of
+from flows.model.columns import Ints
+from flows.model.lines import bounds_of
+from flows.model.rejected import KEPT_BYTES, MAX_RECORD_BYTES
 from flows.runtime.exits import fail
-from flows.settings import Settings
 from flows.shards.clock import FlowClock
 from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
 from flows.sources.log_files import BYTE_ORDER_MARK, is_finished, refusal
 from flows.sources.metronome import Metronome
-from flows.sources.opening_partition import OpeningPartition
+from flows.sources.opening_partition import OpeningPartition, say_start, short_hash
 from flows.sources.portions import portion_of_lines
-from flows.sources.shop.shop import Shop
 from flows.state.state import State
 
 log = logging.getLogger("clicks.source")
 
 BLOCK_BYTES = 24 << 20
 _TAIL_BYTES = 1 << 16
-_DEMO_SECONDS = 600
-_DEMO_RECORDS = 20_000
-_INDEX_BITS = 24
-
-
-def source(settings: Settings, cluster: Cluster, state: State) -> FixedPartitionedSource[Batch, int | None]:
-    """Return the source that `settings` name; raises SettingsError if its options are wrong."""
-    kind, _, rest = settings.source.partition(":")
-    if kind == "demo":
-        return DemoSource(Shop.parse(settings.source), cluster, state, settings.publish_every_ms)
-    if kind == "file":
-        return FileSource(Path(rest), cluster, state, settings.publish_every_ms)
-    # Imported here, since flows.sources.kafka builds on this module.
-    from flows.sources.kafka import KafkaSource
-
-    return KafkaSource(settings, cluster, state)
-
-
-def say_start(partition: str, position: int) -> None:
-    """Say where reading begins."""
-    fields = {"partition": partition, "position": position}
-    log.info("reading %(partition)s from %(position)d on", fields, extra=fields)
 
 
 class FileSource(FixedPartitionedSource[Batch, int | None]):
@@ -98,11 +74,7 @@ def _first_line(path: Path) -> str | None:
             line = file.readline(BLOCK_BYTES)
     except OSError:
         return None
-    return _hash(line) if line.endswith(b"\n") else None
-
-
-def _hash(text: bytes) -> str:
-    return hashlib.blake2b(text, digest_size=8).hexdigest()
+    return short_hash(line) if line.endswith(b"\n") else None
 
 
 class FilePartition(StatefulSourcePartition[Batch, int]):
@@ -193,80 +165,3 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
 
 
 assert BLOCK_BYTES > MAX_RECORD_BYTES
-
-
-class DemoSource(FixedPartitionedSource[Batch, int | None]):
-    """The built-in shop: its past at full speed, then as time goes on.
-
-    A position is the second a click is logged in (since 1970), shifted, plus its index in that second.
-    """
-
-    def __init__(self, shop: Shop, cluster: Cluster, state: State, every_ms: int) -> None:
-        self._shop, self._cluster, self._state, self._every_ms = shop, cluster, state, every_ms
-
-    def list_parts(self) -> list[str]:
-        """Return the one partition; what the shop is like tells its clicks from those of another."""
-        self._state.identify(_hash(self._state.source.encode()))
-        return ["demo"]
-
-    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> OpeningPartition:
-        """Begin `history_s` ago, or where the shard that has applied least ended."""
-
-        def open_part(opening: Opening) -> DemoPartition:
-            applied = opening.applied(for_part)
-            clock = self._cluster.clock
-            history_s = clock.now_ms() // 1000 - round(self._shop.history_s)
-            first_s = history_s if applied is None else applied >> _INDEX_BITS
-            say_start(for_part, first_s << _INDEX_BITS)
-            return DemoPartition(self._shop, first_s, history_s, clock, Metronome(self._every_ms))
-
-        return OpeningPartition(self._cluster, self._state, open_part, resume_state)
-
-
-class DemoPartition(StatefulSourcePartition[Batch, int]):
-    """Brings the records of whole seconds once they are over.
-
-    Nothing happened in the shop between `first_s`, where its state ended, and `history_s`.
-    """
-
-    def __init__(
-        self, shop: Shop, first_s: int, history_s: int, clock: FlowClock, metronome: Metronome
-    ) -> None:
-        self._shop, self._next_s, self._clock, self._metronome = shop, first_s, clock, metronome
-        self._history_s = history_s
-
-    def next_batch(self) -> Iterable[Batch]:
-        """Return the records since the last call."""
-        at_ms = self._clock.now_ms()
-        start_s = self._next_s
-        records: list[bytes] = []
-        positions: list[int] = []
-        self._next_s = max(self._next_s, self._history_s)
-        until_s = min(at_ms // 1000, self._next_s + _DEMO_SECONDS)
-        while self._next_s < until_s and len(records) < _DEMO_RECORDS:
-            second = self._shop.second(self._next_s)
-            first = self._next_s << _INDEX_BITS
-            positions += range(first, first + len(second))
-            records += second
-            self._next_s += 1
-        # Caught up, nothing is left to read; how many clicks the rest of the past holds is not known.
-        lag = 0 if self._next_s >= at_ms // 1000 else None
-        marker = self._metronome.marker(at_ms, finite=False, lag=lag)
-        if self._next_s == start_s and marker is None:
-            return []
-        return [
-            Batch(
-                "demo",
-                start_s << _INDEX_BITS,
-                self._next_s << _INDEX_BITS,
-                records,
-                at_ms,
-                positions,
-                until_s=self._metronome.until_s(marker),
-                marker=marker,
-            )
-        ]
-
-    def snapshot(self) -> int:
-        """Return the position of the next read."""
-        return self._next_s << _INDEX_BITS

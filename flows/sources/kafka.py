@@ -15,35 +15,21 @@ from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from flows.kafka.errors import variable
+from flows.kafka.config import consumer_config
 from flows.kafka.reader import Reader
 from flows.model.batch import Batch
 from flows.runtime import telemetry
-from flows.runtime.exits import fail
 from flows.settings import Settings
 from flows.shards.clock import FlowClock
 from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
-from flows.sources.file import say_start
 from flows.sources.kafka_start import first_offset
 from flows.sources.metronome import Metronome
-from flows.sources.opening_partition import OpeningPartition
+from flows.sources.opening_partition import OpeningPartition, say_start
 from flows.sources.portions import portion_of_records
 from flows.state.state import State
 
 PATIENCE_MS = 5_000
-
-_DEFAULTS = {
-    "group.id": "clicks",
-    "client.id": "clicks",
-    "queued.max.messages.kbytes": "32768",
-    # A longer wait for records keeps everything else that is asked of the broker waiting too.
-    "fetch.wait.max.ms": "200",
-    "reconnect.backoff.max.ms": "1000",
-    # How long a fetch is put off once enough is queued: in the second it is by default, all is used up.
-    "fetch.queue.backoff.ms": "20",
-}
-_FIXED = {"enable.auto.commit": "false", "enable.partition.eof": "true", "auto.offset.reset": "error"}
 
 
 class KafkaSource(FixedPartitionedSource[Batch, int | None]):
@@ -93,27 +79,6 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
         say_start(name, start)
         metronome = Metronome(self._every_ms)
         return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, metronome)
-
-
-def consumer_config(brokers: str, settings: Settings) -> dict[str, str]:
-    """Return librdkafka's settings; ends the flow with one line if a KAFKA_ variable contradicts the flow."""
-    return client_config(brokers, settings, _DEFAULTS, _FIXED)
-
-
-def client_config(
-    brokers: str, settings: Settings, defaults: dict[str, str], fixed: dict[str, str]
-) -> dict[str, str]:
-    """Return librdkafka's settings of any client; a consumer passes over those of a producer, and so on.
-
-    Ends the flow with one line if a KAFKA_ variable contradicts what is `fixed`.
-    """
-    given = dict(settings.kafka)
-    for name, value in fixed.items():
-        if given.get(name, value).lower() != value:
-            fail(f"{variable(name)} is {given[name]!r}: unset it, the flow needs {value!r}")
-    # librdkafka would print a line for every attempt to connect; the flow says what matters.
-    quiet = {} if "debug" in given else {"log_level": "0"}
-    return defaults | quiet | given | fixed | {"bootstrap.servers": brokers}
 
 
 class KafkaPartition(StatefulSourcePartition[Batch, int]):

@@ -9,8 +9,7 @@ from __future__ import annotations
 import logging
 from typing import Protocol
 
-from flows.ingest.split import BUCKET_S
-from flows.shards.admission import BUCKETS
+from flows.model.event_time import BUCKET_S, BUCKETS
 
 # The oldest window begins at most this long before the newest click.
 REACH_MS = BUCKETS * BUCKET_S * 1000

@@ -5,6 +5,8 @@ source's partition ──batches──► readings ──► quarantine ──on
 
 from __future__ import annotations
 
+import hashlib
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
@@ -21,6 +23,8 @@ from flows.shards.opening import Opening
 from flows.shards.quarantine import Quarantine
 from flows.shards.readings import Readings
 from flows.state.state import State
+
+log = logging.getLogger("clicks.source")
 
 # So long a record that is suspected by itself is apart from others where several workers take them in.
 _APART_S = 1.0
@@ -137,3 +141,14 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
             self._state.turn.release()
         if self._part is not None:
             self._part.close()
+
+
+def say_start(partition: str, position: int) -> None:
+    """Say where reading begins."""
+    fields = {"partition": partition, "position": position}
+    log.info("reading %(partition)s from %(position)d on", fields, extra=fields)
+
+
+def short_hash(text: bytes) -> str:
+    """Return what a log is known by, made of a text that is its own."""
+    return hashlib.blake2b(text, digest_size=8).hexdigest()

@@ -23,14 +23,13 @@ from typing import Any, Protocol
 
 from rocksdict import Rdict, WriteBatch, WriteOptions
 
+from flows.model.mark import Mark
+from flows.model.notes import Flight, Reading
 from flows.model.packing import encode
 from flows.runtime.exits import fail
 from flows.runtime.malloc import Heap
 from flows.runtime.telemetry import SNAPSHOT_SECONDS
 from flows.shards.opening import Opening
-from flows.shards.quarantine import Flight
-from flows.shards.readings import Reading
-from flows.shards.watermark import Mark
 from flows.state.key import write_key
 from flows.state.part_sizes import Credit, Sizes
 from flows.state.store import (

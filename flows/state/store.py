@@ -19,11 +19,10 @@ from typing import Any, NamedTuple, TypeVar
 
 from rocksdict import AccessType, Options, Rdict
 
+from flows.model.mark import Mark, mark_of
+from flows.model.notes import Flight, Reading
 from flows.model.packing import decode
 from flows.runtime.exits import one_line, within
-from flows.shards.quarantine import Flight
-from flows.shards.readings import Reading
-from flows.shards.watermark import Mark, mark_of
 from flows.state.trouble import DamagedError, unusable
 
 VERSION = 5

@@ -25,7 +25,7 @@ from bytewax.testing import run_main
 from flows.clicks import build
 from flows.entries.entry import pack
 from flows.entries.outbox import Receipts
-from flows.model.batch import Board
+from flows.model.board import Board
 from flows.operators import board
 from flows.operators.windowed import Report
 from flows.settings import Settings

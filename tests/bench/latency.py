@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from flows.shards.clock import wall_ms
+from flows.runtime.ticks import wall_ms
 from tests.bench.live import RedisWatch, percentiles, running_flow
 from tests.bench.load import WARM_UP_S, loaded
 from tests.bench.log import click, rest_of_click

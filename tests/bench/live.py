@@ -14,7 +14,7 @@ from typing import Any
 
 import redis
 
-from flows.shards.clock import wall_ms
+from flows.runtime.ticks import wall_ms
 from tests.brokers import Broker
 
 

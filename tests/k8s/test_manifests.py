@@ -12,8 +12,8 @@ import pytest
 from bytewax import _bytewax
 from confluent_kafka import Consumer
 
+from flows.kafka.config import consumer_config
 from flows.settings import Settings
-from flows.sources.kafka import consumer_config
 from tests.k8s.manifests import (
     COMPONENT,
     OVERLAYS,

@@ -2,53 +2,21 @@
 
 from __future__ import annotations
 
-import math
-from collections import deque
 from itertools import accumulate
 from threading import Condition
 
-from flows.entries.entry import Entries, StreamName
-from flows.model.batch import Board
+from flows.entries.entry import Entries
+from flows.model.board import Board
+from flows.model.streams import StreamName
+from flows.sinks.queue import Queue
 
 Item = Board | list[Entries]
 
 # About how many entries a stream keeps; no more than that, or a few thousand, wait here, nor more bytes.
 MAXLEN: dict[StreamName, int] = {"special_offers": 100_000, "state_logs": 1000, "rejected": 1000}
-MOST_BYTES = 16 << 20
 # About how many entries go in one call; of a stream that keeps fewer, all.
 CHUNK = 2000
 _LEAST_ROOM = 10_000
-
-
-class Queue:
-    """Entries of one stream in their order: about `room` of them, in at most `most_bytes`; whole pieces."""
-
-    def __init__(self, room: float = math.inf, most_bytes: int | None = None) -> None:
-        self._room, self._most_bytes = room, most_bytes or MOST_BYTES
-        self.pieces: deque[Entries] = deque()
-        self.entries = self.bytes = 0
-
-    def append(self, entries: Entries) -> list[Entries]:
-        """Add entries; returns the oldest ones, which have to go for them."""
-        self.pieces.append(entries)
-        self._count(entries, 1)
-        gone = []
-        while len(self.pieces) > 1 and self._is_full():
-            gone.append(self.popleft())
-        return gone
-
-    def _is_full(self) -> bool:
-        return self.bytes > self._most_bytes or self.entries - self.pieces[0].size >= self._room
-
-    def popleft(self) -> Entries:
-        """Take out the oldest piece."""
-        entries = self.pieces.popleft()
-        self._count(entries, -1)
-        return entries
-
-    def _count(self, entries: Entries, sign: int) -> None:
-        self.entries += sign * entries.size
-        self.bytes += sign * len(entries.packed)
 
 
 class Backlog:

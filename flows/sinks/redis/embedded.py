@@ -26,7 +26,8 @@ from pathlib import Path
 from threading import Event, Lock, Thread
 from typing import NoReturn
 
-from flows.settings import EMBEDDED_DIRECTORY, EMBEDDED_SOCKET, SettingsError
+from flows.runtime.exits import SettingsError
+from flows.settings import EMBEDDED_DIRECTORY, EMBEDDED_SOCKET
 
 START_S = 10.0
 PROBE_S = 2.0

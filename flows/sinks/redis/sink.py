@@ -23,12 +23,13 @@ from redis.client import Pipeline
 from redis.commands.core import Script
 from redis.exceptions import NoPermissionError
 
-from flows.entries.entry import Entries, StreamName
+from flows.entries.entry import Entries
 from flows.entries.outbox import Receipts
+from flows.model.streams import StreamName
 from flows.runtime import telemetry
 from flows.runtime.exits import Kind, fail, one_line
+from flows.runtime.ticks import wall_ms
 from flows.settings import Settings
-from flows.shards.clock import wall_ms
 from flows.sinks.redis import embedded
 from flows.sinks.redis.backlog import MAXLEN, Backlog, Item
 from flows.sinks.redis.entries import ADD_ENTRIES, arguments

@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
 
-from flows.settings import SettingsError
+from flows.runtime.exits import SettingsError
 
 _PORT, _DATABASE = re.compile(r"[0-9]{1,5}"), re.compile(r"(/[0-9]{0,9})?")
 _UNKNOWN = re.compile(r"unexpected keyword argument '(\w+)'")

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
+from flows.kafka.config import client_config
 from flows.kafka.errors import UNKNOWN, Place, checked, kind, wrong_setting
 from flows.runtime.exits import Kind, fail, one_line
 from flows.settings import Settings
 from flows.sinks.topics.memory import MOST_RECORDS, Memory
 from flows.sinks.topics.records import Record
-from flows.sources.kafka import client_config
 
 log = logging.getLogger("clicks.topics")
 

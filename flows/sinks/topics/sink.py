@@ -1,7 +1,7 @@
 """The sink of topics: offers and rejected records go to Kafka, each once, never in the way of the flow.
 
 A background thread writes. What is not acknowledged waits here, packed, and in the state, and so is sent
-again after a kill; what of that a topic already holds is passed over (`flows.sinks.topics.memory`). That makes it
+again after a kill; what of that a topic already holds is passed over (`Memory`). That makes it
 once, unless an id is not seen where it is: because a broker is still taking in what a killed flow has sent,
 or because of more records behind it than are read back. The header `id` lets a consumer drop what comes twice
 by that.
@@ -17,13 +17,14 @@ from threading import Condition, Lock, Thread
 
 from bytewax.outputs import DynamicSink, StatelessSinkPartition
 
-from flows.entries.entry import Entries, Entry, Ordinal, StreamName
+from flows.entries.entry import Entries, Entry, Ordinal
 from flows.entries.outbox import Note, Receipts
 from flows.kafka.errors import Place
 from flows.kafka.partitioner import partition_of
+from flows.model.streams import StreamName
 from flows.runtime.exits import fail, one_line
 from flows.settings import TOPIC_VARIABLES, Settings
-from flows.sinks.redis.backlog import Queue
+from flows.sinks.queue import Queue
 from flows.sinks.topics.client import AbandonedError, Client
 from flows.sinks.topics.memory import Memory
 from flows.sinks.topics.records import record_of

@@ -21,7 +21,8 @@ from statistics import NormalDist
 from typing import Any
 from urllib.parse import parse_qsl
 
-from flows.settings import SettingsError, duration_s
+from flows.runtime.exits import SettingsError
+from flows.settings import duration_s
 from flows.sources.shop.catalogue import Goods, goods, ladder, look
 
 _DAY_MIN = 24 * 60

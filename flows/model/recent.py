@@ -1,0 +1,15 @@
+"""A click as raw data and latest visitors show it."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Newest(NamedTuple):
+    """One of the newest clicks of a batch, as raw data shows it; sorts by age, oldest first."""
+
+    time_ns: int
+    position: int
+    sub: int
+    visitor: str
+    record: bytes

@@ -1,0 +1,169 @@
+"""One shard's part of a batch: what every operator gets, and how it crosses to another process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from flows.model.batch import Marker
+from flows.model.columns import Ints, Words
+from flows.model.lines import Lines
+from flows.model.mark import NOTHING, Mark, mark_of
+from flows.model.recent import Newest
+from flows.model.rejected import Rejected
+from flows.model.wire import pack, packed, unpack, unpacked
+
+
+@dataclass(slots=True, kw_only=True)
+class Header:
+    """What every shard learns of a batch, whether or not any of its clicks are the shard's.
+
+    The batch stood at positions [start, end) of `source`. Clicks of second `until_s` and later wait for their
+    time (None: none does): `ahead_s` are the seconds of those. The event times of the others span
+    [oldest_ns, newest_ns], both None where there is no other click. Words are hashed with `key`; the log
+    is known by `log`, whatever its name.
+    """
+
+    source: str
+    parts: int
+    start: int
+    end: int
+    read_ms: int
+    until_s: int | None
+    marker: Marker | None
+    oldest_ns: int | None
+    newest_ns: int | None
+    ahead_s: tuple[int, ...] = ()
+    key: int = 0
+    log: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Beat:
+    """The call to report: for publication `level`, as of `as_of_s` (seconds since 1970, exclusive).
+
+    `now_ms` is the flow's clock (None: finite), `mark` the watermark behind `as_of_s`, `ahead` how many of
+    the shard's clicks wait for their time.
+    """
+
+    level: int
+    as_of_s: int
+    now_ms: int | None = None
+    positions: dict[str, int] = field(default_factory=dict)
+    mark: Mark = NOTHING
+    lag: int | None = None
+    ahead: int = 0
+    ended: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
+class ShardClicks:
+    """One shard's clicks of a batch, in the order of arrival.
+
+    `high_ns` is the newest event time of the whole batch up to and including each click, rounded down to the
+    half hour; clicks that wait do not count for it. Admission fills in the last seven: `slot`, the visitor's
+    number in the shard; `freed`, slots to forget first; `beat`; `late`, how many clicks it set aside;
+    `ahead`, how many now wait; `due_s`, the second that these clicks have waited for, 0 if they did not; and
+    `newest_s`, the second of the newest click ever. An item is pickled only to cross to another process,
+    before admission, and then more than once.
+    """
+
+    shard: int
+    header: Header
+    time_ns: Ints
+    high_ns: Ints
+    row: Ints
+    lines: Lines
+    columns: dict[str, Any]
+    rejected: Rejected = field(default_factory=Rejected)
+    newest: list[Newest] = field(default_factory=list)
+    packed: bytes | None = None
+    slot: Ints = field(default_factory=lambda: np.empty(0, np.int32))
+    freed: Ints = field(default_factory=lambda: np.empty(0, np.int32))
+    beat: Beat | None = None
+    late: int = 0
+    ahead: int = 0
+    due_s: int = 0
+    newest_s: int = 0
+
+    def __len__(self) -> int:
+        return len(self.time_ns)
+
+    @property
+    def second(self) -> Ints:
+        """Event time in whole seconds, int64."""
+        return self.time_ns // 10**9
+
+    @property
+    def position(self) -> Ints:
+        """Source position of each click, int64."""
+        return self.lines.positions(self.row)
+
+    def __reduce__(self) -> tuple[Callable[[bytes], ShardClicks], tuple[bytes]]:
+        self.packed = self.packed or packed_clicks(self)
+        return unpacked_clicks, (self.packed,)
+
+    def take(self, index: Ints) -> ShardClicks:
+        """Return the clicks of `index` alone."""
+        return replace(
+            self,
+            time_ns=self.time_ns[index],
+            high_ns=self.high_ns[index],
+            row=self.row[index],
+            columns={name: _take(column, index) for name, column in self.columns.items()},
+        )
+
+
+_SENT = [name for name in Header.__slots__ if name != "marker"]
+
+
+def packed_clicks(item: ShardClicks) -> bytes:
+    """Return an item as bytes, before admission or waiting for its time."""
+    header, marker = item.header, item.header.marker
+    arrays = item.time_ns, item.high_ns, item.position
+    return pack(
+        [
+            [item.shard, item.due_s],
+            [getattr(header, name) for name in _SENT],
+            marker and [getattr(marker, name) for name in Marker.__slots__],
+            [packed(array) for array in arrays],
+            {name: packed(column) for name, column in item.columns.items()},
+            [packed(item.rejected.reason), packed(item.rejected.position), item.rejected.records],
+            item.newest,
+        ]
+    )
+
+
+def unpacked_clicks(data: bytes) -> ShardClicks:
+    """Return the item; its records are known by their positions alone."""
+    (shard, due_s), header_values, marker_values, arrays, columns, rejected, newest = unpack(data)
+    reason, rejected_at, records = rejected
+    header = Header(
+        **dict(zip(_SENT, header_values, strict=True)),
+        marker=_marker(*marker_values) if marker_values else None,
+    )
+    header.ahead_s = tuple(header.ahead_s)
+    time_ns, high_ns, position = map(unpacked, arrays)
+    return ShardClicks(
+        shard=shard,
+        header=header,
+        time_ns=time_ns,
+        high_ns=high_ns,
+        row=position - header.start,
+        lines=Lines([], header.start, None),
+        columns={name: unpacked(parts) for name, parts in columns.items()},
+        rejected=Rejected(unpacked(reason), unpacked(rejected_at), records),
+        newest=[Newest(*values) for values in newest],
+        due_s=due_s,
+    )
+
+
+def _marker(number: int, now_ms: int | None, lag: int | None, told: list[Any], whole: bool) -> Marker:
+    return Marker(number, now_ms, lag, mark_of(told), whole)
+
+
+def _take(column: Any, index: Ints | slice) -> Any:
+    return column.take(index) if isinstance(column, Words) else column[index]
