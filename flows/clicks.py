@@ -7,10 +7,6 @@ together once a second and goes to Redis.
 from __future__ import annotations
 
 import functools
-import gc
-import logging
-import os
-import sys
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
@@ -19,7 +15,7 @@ from flows.entries.outbox import Receipts
 from flows.ingest.decode import decode
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.journeys.metric import Journeys
-from flows.journeys.table import JOURNEYS, check
+from flows.journeys.table import JOURNEYS, check, judge
 from flows.metrics.categories import Categories
 from flows.metrics.devices import Devices
 from flows.metrics.latest import Latest, Raw
@@ -27,12 +23,13 @@ from flows.metrics.pages import Pages
 from flows.metrics.sessions import Sessions
 from flows.metrics.totals import Totals
 from flows.metrics.visitors import Visitors
+from flows.model.event_time import HOUR_S, MINUTE_S
+from flows.operators.admitted import admitted
 from flows.operators.board import board
 from flows.operators.meet import meet
-from flows.operators.windowed import admitted, windowed
-from flows.runtime.log_lines import set_up
-from flows.runtime.ports import check_ports
-from flows.runtime.signals import stop_on_signals
+from flows.operators.shards import Shards
+from flows.operators.windowed import windowed
+from flows.runtime.process import prepare
 from flows.runtime.telemetry import watch_state
 from flows.settings import Settings, unknown_variables
 from flows.shards.clock import FlowClock
@@ -42,40 +39,48 @@ from flows.sources.source import source
 from flows.state.state import State
 
 
+def flow() -> Dataflow:
+    """Build the flow that the environment describes; raises SettingsError, one line, if that is wrong."""
+    settings = Settings.from_env()
+    prepare(settings.log_format, trust_network=settings.trust_network, warnings=unknown_variables())
+    return build(settings)
+
+
 def build(settings: Settings) -> Dataflow:
     """Build the flow; nothing is opened before it runs."""
-    # What a flow holds is no garbage: looking for some at Python's pace would take a twentieth of its time.
-    gc.set_threshold(100_000, 50, 100)
     flow = Dataflow("clicks")
     clock = FlowClock()
-    cluster = Cluster(settings.shards, clock, settings.publish_every_ms)
-    state = State(settings.state_dir, settings.shards, settings.log)
-    watch_state(state)
-    receipts = Receipts()
-    journeys = check(JOURNEYS)
+    shards = Shards(
+        Cluster(settings.shards, clock, settings.publish_every_ms),
+        State(settings.state_dir, settings.shards, settings.log),
+    )
+    watch_state(shards.state)
+    receipts, keys, journeys = Receipts(), shards.cluster.shard_keys, check(JOURNEYS)
 
-    meet("workers", flow, cluster, state)
-    batches = op.input("source", flow, source(settings, cluster, state))
+    meet("workers", flow, shards)
+    batches = op.input("source", flow, source(settings, shards.cluster, shards.state))
     clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
-    split = op.flat_map("by_visitor", clicks, by_visitor(cluster, journeys))
-    visits = admitted("visits", split, state, directory=True)
-    views = admitted("views", op.flat_map("by_page", clicks, by_page(cluster)), state)
-    newest = admitted("newest", op.flat_map("by_age", clicks, by_age(cluster)), state, everywhere=False)
+    of_visitors = op.flat_map("by_visitor", clicks, by_visitor(keys, judge(journeys)))
+    of_pages = op.flat_map("by_page", clicks, by_page(keys))
+    newest = op.flat_map("by_age", clicks, by_age(keys))
 
-    reports = [
-        windowed("visitors", visits, Visitors, state),
-        windowed("sessions", visits, Sessions, state),
-        windowed("devices", visits, Devices, state),
-        windowed("pages", views, Pages, state),
-        windowed("latest", newest, Latest, state, everywhere=False),
-        windowed("categories", visits, Categories, state),
-        windowed("raw", newest, Raw, state, everywhere=False),
-        windowed("totals", visits, functools.partial(Totals, receipts), state),
-        windowed("journeys", visits, functools.partial(Journeys, receipts, journeys), state),
+    visits = admitted("visits", of_visitors, shards, directory=True)
+    views = admitted("views", of_pages, shards)
+    recent = admitted("newest", newest, shards, everywhere=False)
+
+    panels = [
+        windowed("visitors", visits, Visitors(window_s=15 * MINUTE_S), shards),
+        windowed("sessions", visits, Sessions(window_s=8 * HOUR_S, active_s=30 * MINUTE_S), shards),
+        windowed("devices", visits, Devices(window_s=10 * MINUTE_S), shards),
+        windowed("pages", views, Pages(window_s=HOUR_S, top=10), shards),
+        windowed("latest", recent, Latest(window_s=HOUR_S), shards, everywhere=False),
+        windowed("categories", visits, Categories(window_s=HOUR_S, top=100), shards),
+        windowed("raw", recent, Raw(window_s=HOUR_S), shards, everywhere=False),
+        windowed("totals", visits, Totals(receipts), shards),
+        windowed("journeys", visits, Journeys(receipts, journeys), shards),
     ]
-    made = op.branch("are_entries", op.merge("reports", *reports), lambda item: isinstance(item[1], list))
-    boards = board("board", made.falses, state, cluster, settings.publish_every_ms)
-    entries = op.key_rm("entries", made.trues)
+    boards = board("board", op.merge("reports", *(panel.reports for panel in panels)), shards)
+    entries = op.key_rm("entries", op.merge("made", *(panel.entries for panel in panels)))
     op.output("redis", op.merge("out", entries, boards), RedisSink(settings, receipts, clock.now_ms))
     if settings.topics:
         # Imported here: who writes to no topic needs no client of Kafka's.
@@ -83,16 +88,3 @@ def build(settings: Settings) -> Dataflow:
 
         op.output("topics", entries, TopicsSink(settings, receipts))
     return flow
-
-
-# What the flow writes holds visitors' addresses: it is for its user alone.
-os.umask(0o077)
-settings = Settings.from_env()
-if sys.argv[0].endswith("run.py"):
-    check_ports(os.environ, sys.argv[1:], trust_network=settings.trust_network)
-set_up(settings.log_format)
-for line in unknown_variables():
-    logging.getLogger("clicks").warning("%s", line)
-# Here, since of all that Bytewax calls only this import is sure to be in the main thread.
-stop_on_signals()
-flow = build(settings)

@@ -20,10 +20,11 @@ from flows.entries.outbox import Receipts
 from flows.ingest.decode import decode
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.journeys.metric import Journeys
-from flows.journeys.table import JOURNEYS
+from flows.journeys.table import JOURNEYS, judge
 from flows.metrics.categories import Categories
 from flows.metrics.devices import Devices
 from flows.metrics.latest import Latest, Raw
+from flows.metrics.metric import Metric
 from flows.metrics.pages import Pages
 from flows.metrics.sessions import Sessions
 from flows.metrics.totals import Totals
@@ -32,8 +33,10 @@ from flows.model.batch import Batch
 from flows.model.board import Board
 from flows.model.mark import Mark
 from flows.model.notes import Reading
+from flows.operators.admitted import _AdmissionLogic
 from flows.operators.board import _BoardLogic
-from flows.operators.windowed import _AdmissionLogic, _MetricLogic
+from flows.operators.shards import Shards
+from flows.operators.windowed import _MetricLogic
 from flows.shards.clock import Clock, FlowClock
 from flows.shards.directory import Directory
 from flows.shards.opening import Opening
@@ -44,16 +47,16 @@ from flows.state.store import NOTHING, Header, Shown
 
 TOPIC = "t"
 EVERY_MS = 1000
-METRICS: dict[str, tuple[str, Callable[[], Any]]] = {
-    "visitors": ("visits", Visitors),
-    "sessions": ("visits", Sessions),
-    "devices": ("visits", Devices),
-    "categories": ("visits", Categories),
-    "totals": ("visits", Totals),
-    "journeys": ("visits", lambda: Journeys(Receipts(), JOURNEYS)),
-    "pages": ("views", Pages),
-    "latest": ("newest", Latest),
-    "raw": ("newest", Raw),
+METRICS: dict[str, tuple[str, Metric[Any]]] = {
+    "visitors": ("visits", Visitors(window_s=900)),
+    "sessions": ("visits", Sessions(window_s=8 * 3600, active_s=1800)),
+    "devices": ("visits", Devices(window_s=600)),
+    "categories": ("visits", Categories(window_s=3600, top=100)),
+    "totals": ("visits", Totals(Receipts())),
+    "journeys": ("visits", Journeys(Receipts(), JOURNEYS)),
+    "pages": ("views", Pages(window_s=3600, top=10)),
+    "latest": ("newest", Latest(window_s=3600)),
+    "raw": ("newest", Raw(window_s=3600)),
 }
 FIRST_ONLY = ("newest", "latest", "raw")
 
@@ -224,10 +227,14 @@ class Meeting:
     shard_here = 0
     ended = False
 
+    every_ms = EVERY_MS
+
     def __init__(self, disks: list[Disk]) -> None:
         self.shards = len(disks)
-        self.keys = [str(number) for number in range(len(disks))]
         self.opening = Opening({number: disk.header() for number, disk in enumerate(disks)})
+
+    def shard_keys(self) -> list[str]:
+        return [str(number) for number in range(self.shards)]
 
 
 class Run:
@@ -249,24 +256,24 @@ class Run:
             OpeningPartition(cluster, state, self._opener(reader, n, starts[n]), None) for n in log.partitions
         ]
         self._split = {
-            "visits": by_visitor(cluster, JOURNEYS),
-            "views": by_page(cluster),
-            "newest": by_age(cluster),
+            "visits": by_visitor(cluster.shard_keys, judge(JOURNEYS)),
+            "views": by_page(cluster.shard_keys),
+            "newest": by_age(cluster.shard_keys),
         }
         self._admit: dict[str, dict[str, Any]] = {}
         self._metrics: dict[str, list[tuple[str, Any]]] = {}
-        for shard, key in enumerate(cluster.keys):
+        for shard, key in enumerate(cluster.shard_keys()):
             names = [name for name in self._split if shard == 0 or name not in FIRST_ONLY]
             self._admit[key] = {
                 name: _AdmissionLogic(name, state, Directory() if name == "visits" else None)
                 for name in names
             }
             self._metrics[key] = [
-                (of, _MetricLogic(name, make, state))
-                for name, (of, make) in METRICS.items()
+                (of, _MetricLogic(name, metric.for_shard(), state))
+                for name, (of, metric) in METRICS.items()
                 if shard == 0 or name not in FIRST_ONLY
             ]
-        self._board = _BoardLogic(state, cluster, EVERY_MS)
+        self._board = _BoardLogic(Shards(cluster, state, {name: each for name, (_, each) in METRICS.items()}))
         self._awake = False
 
     def _opener(self, reader: Any, number: int, start: int) -> Callable[[Opening], Any]:

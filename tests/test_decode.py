@@ -23,7 +23,7 @@ from flows.ingest.recent import newest_clicks
 from flows.ingest.shown import fields_in, record_of
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.ingest.validate import MAX_DEPTH
-from flows.journeys.table import JOURNEYS
+from flows.journeys.table import JOURNEYS, judge
 from flows.metrics.latest import fields_of
 from flows.model import rejected as rejected_records
 from flows.model.batch import Batch
@@ -80,9 +80,14 @@ def words(column: Words) -> list[str | None]:
 def decoded(batch: Batch) -> Decoded:
     """Decode; returns the clicks, as the values of their columns, and the rejections, by position."""
     clicks = decode(batch)
-    columns = (clicks.product, clicks.category, clicks.title, clicks.device, clicks.gender)
+    columns = [clicks.words(name) for name in ("product", "category", "title", "device", "gender")]
     rows = zip(
-        *(words(clicks.visitor), clicks.time_ns.tolist(), *map(words, columns), clicks.age.tolist()),
+        *(
+            words(clicks.columns["visitor"]),
+            clicks.time_ns.tolist(),
+            *map(words, columns),
+            clicks.columns["age"].tolist(),
+        ),
         *(clicks.row.tolist(), map(int, clicks.lines.positions(clicks.row))),
         strict=True,
     )
@@ -196,9 +201,12 @@ def test_blank_lines_of_a_block_are_ignored_and_an_empty_record_is_not() -> None
 def test_a_batch_of_nothing_has_no_clicks(data: bytes | list[bytes]) -> None:
     clicks = decode(Batch("log", 5, 9, data, READ_MS))
     assert (len(clicks.row), len(clicks.rejected), clicks.start, clicks.end) == (0, 0, 5, 9)
-    assert [len(clicks.time_ns), len(clicks.visitor.codes), len(clicks.age), len(clicks.product.codes)] == [
-        0
-    ] * 4
+    assert [
+        len(clicks.time_ns),
+        len(clicks.columns["visitor"].codes),
+        len(clicks.columns["age"]),
+        len(clicks.columns["product"].codes),
+    ] == [0] * 4
 
 
 def test_lines_that_a_reader_of_many_lines_would_take_for_others() -> None:
@@ -275,12 +283,14 @@ def test_a_number_of_5000_digits_is_a_number() -> None:
             r.reason for r in decode(as_list([bad_input.spelled(name, digits)])).rejected.kept()
         ] == outcome, name
     column = bad_input.table().replace(b"[30,31]", b"[30,%s]" % digits)
-    assert decode(as_list([column])).age.tolist() == [30, float("inf")]
+    assert decode(as_list([column])).columns["age"].tolist() == [30, float("inf")]
 
 
 def test_an_age_beyond_floats_is_infinite() -> None:
     ages = [bad_input.spelled("age", text) for text in (b"9" * 400, b"-" + b"9" * 400, b"null", b"30")]
-    assert decode(as_list(ages)).age.tolist() == pytest.approx([np.inf, -np.inf, np.nan, 30], nan_ok=True)
+    assert decode(as_list(ages)).columns["age"].tolist() == pytest.approx(
+        [np.inf, -np.inf, np.nan, 30], nan_ok=True
+    )
 
 
 def test_the_limit_of_depth_depends_on_nothing_else() -> None:
@@ -306,11 +316,17 @@ def test_what_is_empty_is_missing_and_devices_are_known_in_any_case() -> None:
     devices = ["mobile", "MOBILE", "Mobile", "tv", "TV"]
     records = [bad_input.but(**empty), *(bad_input.but(deviceType=name) for name in devices)]
     clicks = decode(as_list(records))
-    assert words(clicks.device) == [None, "Mobile", "Mobile", "Mobile", "tv", "TV"]
+    assert words(clicks.columns["device"]) == [None, "Mobile", "Mobile", "Mobile", "tv", "TV"]
     assert {
-        words(column)[0] for column in (clicks.product, clicks.category, clicks.title, clicks.gender)
+        words(column)[0]
+        for column in (
+            clicks.columns["product"],
+            clicks.columns["category"],
+            clicks.columns["title"],
+            clicks.columns["gender"],
+        )
     } == {None}
-    assert np.isnan(clicks.age[0])
+    assert np.isnan(clicks.columns["age"][0])
     assert fields_of(newest_clicks(clicks)[0])["ip"] is None
 
 
@@ -321,7 +337,7 @@ def test_what_is_empty_is_missing_and_devices_are_known_in_any_case() -> None:
 def test_a_number_is_an_id_by_its_digits(user: int, text: str, columns: bool) -> None:
     record = bad_input.table(StringValues={"userId": [user, text]}) if columns else bad_input.but(userId=user)
     clicks = decode(as_list([record, bad_input.but(userId=text)]))
-    assert set(words(clicks.visitor)) == {text}
+    assert set(words(clicks.columns["visitor"])) == {text}
     assert not clicks.rejected
     assert {fields_of(click)["userId"] for click in newest_clicks(clicks)} == {text}
     too_long = decode(as_list([bad_input.but(userId=10**256), bad_input.spelled("userId", b"9" * 5000)]))
@@ -576,12 +592,12 @@ def test_nothing_of_an_address_is_left_in_rejected_heads(address: str) -> None:
     shapes += [logs.record_of(logs.table_of(random.Random(1), [{**click, "userId": 5.5}]))]
     clicks = decode(as_list(shapes), mask_ip=True)
     assert len(clicks.rejected) == len(shapes)
-    for shard in (item for _, item in by_visitor(cluster_of(3))(clicks)):
+    for shard in (item for _, item in by_visitor(cluster_of(3).shard_keys)(clicks)):
         for rejection in shard.rejected.kept():
             shown = rejection.record.decode(errors="replace").replace("\0", "")
             assert not re.search("177|bbbb|cccc", shown), shown
             assert len(rejection.record) <= KEPT_BYTES
-    assert len(by_visitor(cluster_of(3))(clicks)[0][1].rejected) == len(shapes)
+    assert len(by_visitor(cluster_of(3).shard_keys)(clicks)[0][1].rejected) == len(shapes)
 
 
 def test_masking_leaves_the_rest_as_it_was() -> None:
@@ -599,7 +615,8 @@ def test_masking_never_fails() -> None:
         clicks = decode(as_list([record]), mask_ip=True)
         assert b"192.0.2.7" not in b"".join(click.record for click in newest_clicks(clicks)), name
         assert (
-            b"192.0.2.7" not in by_visitor(cluster_of(1))(clicks)[0][1].rejected.records.__repr__().encode()
+            b"192.0.2.7"
+            not in by_visitor(cluster_of(1).shard_keys)(clicks)[0][1].rejected.records.__repr__().encode()
         ), name
         assert len(clicks.row) == of_record(outcome)[0]
 
@@ -615,14 +632,14 @@ def many(seed: int = 1, count: int = 3000) -> Clicks:
 def click_rows(clicks: Clicks) -> list[tuple[Any, ...]]:
     half_hour = 1800 * 10**9
     high = (np.maximum.accumulate(clicks.time_ns) // half_hour * half_hour).tolist()
-    columns = (clicks.product, clicks.category, clicks.title, clicks.device, clicks.gender)
-    fits = JOURNEYS[0].fits(clicks.category, clicks.gender, clicks.age).tolist()
+    columns = [clicks.words(name) for name in ("product", "category", "title", "device", "gender")]
+    fits = JOURNEYS[0].fits(*(clicks.columns[name] for name in ("category", "gender", "age"))).tolist()
     rows = zip(
         *(
             clicks.time_ns.tolist(),
             high,
             clicks.row.tolist(),
-            words(clicks.visitor),
+            words(clicks.columns["visitor"]),
             *map(words, columns),
             fits,
         ),
@@ -636,12 +653,12 @@ def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
     clicks = many()
     rows = click_rows(clicks)
     of_shard: dict[int, list[tuple[Any, ...]]] = {}
-    for row, hashed in zip(rows, stable_hash(words(clicks.visitor), 0)[0].tolist(), strict=True):
+    for row, hashed in zip(rows, stable_hash(words(clicks.columns["visitor"]), 0)[0].tolist(), strict=True):
         # Without the title, which only pages need.
         of_shard.setdefault(hashed % shards, []).append(
             (*row[:5], "Unknown" if row[5] is None else row[5], *row[7:])
         )
-    items = by_visitor(cluster_of(shards), JOURNEYS)(clicks)
+    items = by_visitor(cluster_of(shards).shard_keys, judge(JOURNEYS))(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
         product, category = words(item.columns["product"]), words(item.columns["category"])
@@ -672,12 +689,14 @@ def test_every_view_lands_in_the_one_shard_of_its_product(shards: int) -> None:
     rows = [row for row in click_rows(clicks) if row[4] is not None]
     assert 0 < len(rows) < len(clicks.row)
     shard_of = {row[4]: int(stable_hash([row[4]], 0)[0, 0]) % shards for row in rows}
-    items = by_page(cluster_of(shards))(clicks)
+    items = by_page(cluster_of(shards).shard_keys)(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
         columns = [words(item.columns[name]) for name in ("product", "category", "title")]
         found = zip(*(item.time_ns.tolist(), item.high_ns.tolist(), item.row.tolist(), *columns), strict=True)
-        assert list(found) == [(*row[:3], *row[4:7]) for row in rows if shard_of[row[4]] == number]
+        assert list(found) == [
+            (*row[:3], row[4], row[5] or "Unknown", row[6]) for row in rows if shard_of[row[4]] == number
+        ]
         assert item.header.newest_ns == int(clicks.time_ns.max())
         assert not item.rejected
 
@@ -701,25 +720,27 @@ def test_the_shard_of_a_name_is_the_same_for_ever() -> None:
     assert [number % 16 for number, _ in HASHES.values()] == [13, 4, 9, 14, 0, 15, 3, 9]
     for name, (number, _) in ((name, found) for name, found in HASHES.items() if name):
         clicks = decode(as_list([bad_input.but(userId=name or "-", productId=name)]))
-        by_shard = [len(item) for _, item in by_page(cluster_of(16))(clicks)]
+        by_shard = [len(item) for _, item in by_page(cluster_of(16).shard_keys)(clicks)]
         assert by_shard.index(1) == number % 16
         if name:
-            assert [len(item) for _, item in by_visitor(cluster_of(16))(clicks)].index(1) == number % 16
+            assert [len(item) for _, item in by_visitor(cluster_of(16).shard_keys)(clicks)].index(
+                1
+            ) == number % 16
 
 
 def test_a_batch_without_clicks_reaches_every_shard() -> None:
     clicks = decode(as_list([b"x"]))
-    for items in by_visitor(cluster_of(3))(clicks), by_page(cluster_of(3))(clicks):
+    for items in by_visitor(cluster_of(3).shard_keys)(clicks), by_page(cluster_of(3).shard_keys)(clicks):
         assert [(len(item), item.header.newest_ns) for _, item in items] == [(0, None)] * 3
         assert [(item.header.start, item.header.end) for _, item in items] == [(START, START + 1)] * 3
-    [(key, item)] = by_age(cluster_of(3))(clicks)
+    [(key, item)] = by_age(cluster_of(3).shard_keys)(clicks)
     assert (key, len(item), item.newest) == ("0000", 0, [])
 
 
 def test_clicks_without_products_view_no_page() -> None:
     clicks = decode(as_list([bad_input.without("productId"), bad_input.but(productId=None)]))
-    assert [len(item) for _, item in by_page(cluster_of(2))(clicks)] == [0, 0]
-    assert sum(len(item) for _, item in by_visitor(cluster_of(2))(clicks)) == 2
+    assert [len(item) for _, item in by_page(cluster_of(2).shard_keys)(clicks)] == [0, 0]
+    assert sum(len(item) for _, item in by_visitor(cluster_of(2).shard_keys)(clicks)) == 2
 
 
 # The newest clicks
@@ -730,7 +751,7 @@ def naive_newest(clicks: Clicks) -> list[tuple[int, int]]:
     order = sorted(range(len(clicks.row)), key=lambda i: (clicks.time_ns[i], i), reverse=True)
     of_visitor: dict[str, int] = {}
     for i in order:
-        of_visitor.setdefault(clicks.visitor.at(i), i)
+        of_visitor.setdefault(clicks.columns["visitor"].at(i), i)
     wanted = sorted({*order[:100], *list(of_visitor.values())[:10]})
     return [(int(clicks.time_ns[i]), i) for i in wanted]
 
@@ -747,7 +768,7 @@ def test_newest_clicks_are_those_of_a_naive_sort(seed: int, visitors: int) -> No
     newest = newest_clicks(clicks)
     expected = naive_newest(clicks)
     assert [(click.time_ns, click.visitor) for click in newest] == [
-        (time_ns, clicks.visitor.at(i)) for time_ns, i in expected
+        (time_ns, clicks.columns["visitor"].at(i)) for time_ns, i in expected
     ]
     assert [click.position for click in newest] == [int(clicks.row[i]) + START for _, i in expected]
     for click in newest:

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from flows import kafka as kafka_source
 from flows.kafka import reader as kafka_reader
 from flows.kafka.reader import Reader
 from flows.model.batch import Batch
 from flows.settings import Settings
 from flows.shards.opening import Opening
+from flows.sources import kafka as kafka_source
 from flows.sources.kafka import KafkaPartition, KafkaSource
 from flows.sources.kafka_start import REACH_MS
 from flows.state.state import State

@@ -21,10 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rocksdict import Rdict
 
-from flows import state as state_module
 from flows.model.mark import Mark
 from flows.model.packing import decode, encode
 from flows.state import part_sizes
+from flows.state import state as state_module
 from flows.state.inspection import inspect
 from flows.state.state import Shard, State
 from flows.state.store import VERSION, options, shard_path

@@ -108,7 +108,7 @@ def test_peers_that_never_come_do_not_keep_it(tmp_path: Path, redis_url: str) ->
 def test_what_does_not_end_is_ended() -> None:
     program = "; ".join(
         [
-            "import os, signal, time; from flows import stopping",
+            "import os, signal, time; from flows.runtime import signals as stopping",
             "stopping.GRACE_S = 0.2; stopping.note_running(); stopping.stop_on_signals()",
             "os.kill(os.getpid(), signal.SIGTERM); time.sleep(60)",
         ]

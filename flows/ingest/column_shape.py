@@ -11,20 +11,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from flows.ingest.forms import NAMES, TABLES, TYPES, USED
 from flows.ingest.iso import RecordError
-from flows.ingest.validate import (
-    MAX_NAME_CHARS,
-    NAMES,
-    TABLES,
-    TYPES,
-    USED,
-    loose_of,
-    nanoseconds,
-    ns_of,
-    user_of,
-)
+from flows.ingest.validate import loose_of, nanoseconds, ns_of, user_of
 from flows.model.columns import Ints
 from flows.model.event_time import OLDEST_NS
+from flows.model.fields import MAX_NAME_CHARS
 from flows.model.rejected import CODES
 
 MAX_ROWS = 10_000

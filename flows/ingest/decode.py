@@ -7,34 +7,26 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
+from msgspec.structs import astuple
 
 from flows.ingest.column_shape import rows_of
+from flows.ingest.forms import USED, Click, WideClick
 from flows.ingest.iso import RecordError
-from flows.ingest.validate import (
-    MAX_DEPTH,
-    MAX_NAME_CHARS,
-    SHOWN_CHARS,
-    USED,
-    Click,
-    WideClick,
-    click_of,
-    is_deep,
-    loose_of,
-    nanoseconds,
-    ns_of,
-    user_of,
-)
+from flows.ingest.validate import MAX_DEPTH, click_of, is_deep, loose_of, nanoseconds, ns_of, user_of
 from flows.model.batch import Batch
 from flows.model.clicks import Clicks
-from flows.model.columns import DEVICE_TYPES, Encoder, Ints
+from flows.model.columns import Encoder, Ints
 from flows.model.event_time import OLDEST_NS
+from flows.model.fields import MAX_NAME_CHARS, NUMBERS, WORDS
 from flows.model.lines import Lines
 from flows.model.rejected import CODES, MAX_RECORD_BYTES, Rejecting
+
+Fields = Mapping[str, Sequence[Any]]
 
 # Small enough for the clicks of a chunk to stay in the processor's cache until they are columns.
 _CHUNK = 128
@@ -47,8 +39,6 @@ def _refuse(_type: type, _value: object) -> None:
     raise ValueError(message)
 
 
-_DEVICES = {name.lower(): name for name in DEVICE_TYPES}
-_WORDS = [name for name in USED if name not in ("timestamp", "age")]
 _first, _last = operator.itemgetter(0), operator.itemgetter(-1)
 _fast = msgspec.json.Decoder(Click, dec_hook=_refuse)
 _wide = msgspec.json.Decoder(WideClick, dec_hook=_refuse)
@@ -63,8 +53,8 @@ class _Reading:
         self.lines = Lines(batch.data, batch.start, batch.positions, batch.bounds)
         self.times: list[Ints] = [np.empty(0, np.int64)]
         self.rows: list[Ints] = [np.empty(0, np.int32)]
-        self.ages: list[Ints] = [np.empty(0, np.float64)]
-        self.words = {name: Encoder() for name in _WORDS}
+        self.words = {field.name: Encoder() for field in WORDS}
+        self.numbers: dict[str, list[Ints]] = {field.name: [np.empty(0, np.float64)] for field in NUMBERS}
         self.rejecting = Rejecting()
         self.in_columns: list[int] = []
         self._known: dict[bytes, list[int]] = {}
@@ -72,18 +62,18 @@ class _Reading:
     def read(self, first: int, last: int, *, lines: bool) -> bool:
         """Decode the records [first, last) at once, as `lines` if they can be; False if any needs judging."""
         try:
-            clicks, time_ns = self._clicks(first, last, lines=lines)
+            fields, time_ns = self._fields(first, last, lines=lines)
         except (*_BROKEN, RecordError):
             return False
-        if len(clicks) != last - first or time_ns.min() < OLDEST_NS or time_ns.max() > self.newest_ns:
+        if len(time_ns) != last - first or time_ns.min() < OLDEST_NS or time_ns.max() > self.newest_ns:
             return False
-        self._take(clicks, time_ns, np.arange(first, last, dtype=np.int32))
+        self._take(time_ns, np.arange(first, last, dtype=np.int32), fields)
         return True
 
-    def _clicks(self, first: int, last: int, *, lines: bool) -> tuple[list[Click], Ints]:
-        """Return clicks and their times (ns).
+    def _fields(self, first: int, last: int, *, lines: bool) -> tuple[Fields, Ints]:
+        """Return the fields of records, and their times (ns).
 
-        Raises what `_decoded` does, or gives another number of clicks, if a record is no plain one.
+        Raises what `_decoded` does, or gives another number of them, if a record is no plain one.
         """
         if lines:
             text = self.lines.text(first, last)
@@ -94,27 +84,13 @@ class _Reading:
         text = b"\n".join(records)
         return _decoded(text) if text.count(b"\n") == len(records) - 1 and _is_utf8(text) else _NONE
 
-    def _take(self, clicks: list[Click], time_ns: Ints, rows: Ints) -> None:
-        self._take_columns(
-            time_ns,
-            rows,
-            {
-                "userId": [click.userId for click in clicks],
-                "productId": [click.productId for click in clicks],
-                "category": [click.category for click in clicks],
-                "title": [click.title for click in clicks],
-                "deviceType": [click.deviceType for click in clicks],
-                "gender": [click.gender for click in clicks],
-                "age": [click.age for click in clicks],
-            },
-        )
-
-    def _take_columns(self, time_ns: Ints, rows: Ints, fields: dict[str, Any]) -> None:
+    def _take(self, time_ns: Ints, rows: Ints, fields: Fields) -> None:
         self.times.append(time_ns)
         self.rows.append(rows)
         for name, encoder in self.words.items():
             encoder.add(fields[name])
-        self.ages.append(_floats(fields["age"]))
+        for name, numbers in self.numbers.items():
+            numbers.append(_floats(fields[name]))
 
     def read_each(self, first: int, last: int) -> None:
         """Decode records one by one, and judge those that are no plain click."""
@@ -123,7 +99,7 @@ class _Reading:
             for row, record in enumerate(records, first):
                 self.rejecting.add(row, record, self._known[record])
             return
-        run: list[Click] = []
+        run: list[Any] = []
         for row, record in enumerate(records, first):
             click = self._plain(record)
             if click is not None:
@@ -135,7 +111,8 @@ class _Reading:
                 self.judge(row, record)
         self._take_run(run, last)
 
-    def _plain(self, record: bytes) -> Click | None:
+    def _plain(self, record: bytes) -> Any:
+        """Return the `Click` of a record, its `timestamp` in nanoseconds; None if it is no plain one."""
         if record in self._known:
             return None
         try:
@@ -148,11 +125,12 @@ class _Reading:
         click.timestamp = time_ns
         return click
 
-    def _take_run(self, clicks: list[Click], end: int) -> None:
+    def _take_run(self, clicks: list[Any], end: int) -> None:
         """Take clicks of the records that end before `end`, their times in nanoseconds."""
         if clicks:
-            time_ns = np.fromiter([click.timestamp for click in clicks], np.int64, len(clicks))
-            self._take(clicks, time_ns, np.arange(end - len(clicks), end, dtype=np.int32))
+            fields = _fields_of(clicks)
+            rows = np.arange(end - len(clicks), end, dtype=np.int32)
+            self._take(np.array(fields["timestamp"], np.int64), rows, fields)
 
     def judge(self, row: int, record: bytes) -> None:
         """Decode one record with care: a click, several (column shape), or a reason."""
@@ -177,26 +155,32 @@ class _Reading:
             self.rejecting.add(row, record, rows.reasons)
         if len(rows.time_ns):
             self.in_columns.append(row)
-            self._take_columns(rows.time_ns, np.full(len(rows.time_ns), row, np.int32), rows.fields)
+            self._take(rows.time_ns, np.full(len(rows.time_ns), row, np.int32), rows.fields)
 
 
-_NONE: tuple[list[Click], Ints] = [], np.empty(0, np.int64)
+_NONE: tuple[Fields, Ints] = {}, np.empty(0, np.int64)
 
 
-def _decoded(text: bytes) -> tuple[list[Click], Ints]:
+def _fields_of(clicks: list[Any]) -> Fields:
+    return dict(zip(USED, zip(*map(astuple, clicks), strict=True), strict=False))
+
+
+def _decoded(text: bytes) -> tuple[Fields, Ints]:
     """Decode lines that are clicks, and their times; raises one of _BROKEN or RecordError."""
     try:
-        plain = _fast.decode_lines(text)
+        plain = _fields_of(_fast.decode_lines(text))
     except msgspec.ValidationError:
         clicks: list[Any] = _wide.decode_lines(text)
     else:
-        return plain, nanoseconds(np.fromiter([click.timestamp for click in plain], np.int64, len(plain)))
+        return plain, nanoseconds(np.array(plain["timestamp"], np.int64))
     for click in clicks:
         click.userId = user_of(click.userId)
         if len(click.userId) > MAX_NAME_CHARS:
             reason = "too_long"
             raise RecordError(reason)
-    return clicks, np.fromiter([ns_of(click.timestamp) for click in clicks], np.int64, len(clicks))
+    return _fields_of(clicks), np.fromiter(
+        [ns_of(click.timestamp) for click in clicks], np.int64, len(clicks)
+    )
 
 
 def decode(batch: Batch, *, mask_ip: bool = False) -> Clicks:
@@ -256,7 +240,10 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
-    words = {name: encoder.column() for name, encoder in reading.words.items()}
+    columns: dict[str, Any] = {
+        field.column: reading.words[field.name].column().renamed(field.word) for field in WORDS[1:]
+    }
+    columns |= {field.column: np.concatenate(reading.numbers[field.name]) for field in NUMBERS}
     return Clicks(
         source=batch.source,
         parts=batch.parts,
@@ -269,14 +256,8 @@ def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
         newest_ns=reading.newest_ns,
         marker=batch.marker,
         time_ns=np.concatenate(reading.times),
-        visitor=words["userId"],
         row=np.concatenate(reading.rows),
-        product=words["productId"].renamed(_named),
-        category=words["category"].renamed(_named),
-        title=words["title"].renamed(_shown),
-        device=words["deviceType"].renamed(_device),
-        gender=words["gender"].renamed(_shown),
-        age=np.concatenate(reading.ages),
+        columns={"visitor": reading.words["userId"].column()} | columns,
         lines=reading.lines,
         in_columns=np.array(reading.in_columns, np.int32),
         rejected=reading.rejecting.all(reading.lines.positions, batch.set_aside),
@@ -284,21 +265,7 @@ def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
     )
 
 
-def _named(word: str | None) -> str | None:
-    """Return a name; an empty one is none."""
-    return word or None
-
-
-def _shown(word: str | None) -> str | None:
-    return word[:SHOWN_CHARS] if word else None
-
-
-def _device(word: str | None) -> str | None:
-    """Return a device type; those known are known in any case."""
-    return _DEVICES.get(word.lower(), word) if word else None
-
-
-def _floats(numbers: list[int | float | None]) -> Ints:
+def _floats(numbers: Sequence[int | float | None]) -> Ints:
     try:
         return np.array(numbers, np.float64)
     except OverflowError:

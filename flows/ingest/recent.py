@@ -31,8 +31,9 @@ def _newest_index(clicks: Clicks) -> set[int]:
     for wanted in (1000, len(clicks.row)):
         order = _newest_first(clicks.time_ns, wanted)
         seen: dict[str, int] = {}
+        visitor = clicks.words("visitor")
         for i in order:
-            seen.setdefault(clicks.visitor.at(i), i)
+            seen.setdefault(visitor.at(i), i)
             if len(seen) == KEPT_VISITORS:
                 break
         if len(seen) == KEPT_VISITORS or len(order) == len(clicks.row):
@@ -65,4 +66,4 @@ def _newest(clicks: Clicks, row: int, index: list[int]) -> Iterator[Newest]:
     else:
         records = [record]
     for i, sub, each in zip(index, subs, records, strict=True):
-        yield Newest(int(clicks.time_ns[i]), position, sub, clicks.visitor.at(i), each)
+        yield Newest(int(clicks.time_ns[i]), position, sub, clicks.words("visitor").at(i), each)

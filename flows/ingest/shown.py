@@ -9,9 +9,10 @@ import json
 from typing import Any
 
 from flows.ingest.mask import mask_ip
-from flows.ingest.validate import SHOWN_CHARS, whole_characters
+from flows.ingest.validate import whole_characters
+from flows.model.fields import SHOWN_CHARS
 
-FIELDS = [
+SHOWN = [
     *("timestamp", "original_timestamp", "userId", "ip", "userAgent", "productId", "category", "title"),
     *("gender", "country", "deviceType", "age", "birthdate"),
 ]
@@ -28,7 +29,7 @@ def fields_in(record: bytes) -> dict[str, Any]:
 
 def shown(fields: dict[str, Any]) -> dict[str, Any]:
     """Return what is shown of any fields."""
-    return {name: _cut(fields.get(name)) for name in FIELDS}
+    return {name: _cut(fields.get(name)) for name in SHOWN}
 
 
 def record_of(fields: dict[str, Any], *, mask: bool) -> bytes:

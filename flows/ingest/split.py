@@ -2,88 +2,83 @@
 
 `by_visitor` and `by_page` make one `ShardClicks` a shard, by a hash that is the same in every process and
 version, so that a visitor (a page) always meets the same state. Every shard gets an item of every batch.
-Items go with the key of their shard, as the cluster has it.
+Items go with the key of their shard: `keys` returns those of all shards, the first shard's first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 import numpy as np
 
 from flows.ingest.mask import mask
 from flows.ingest.recent import newest_clicks
-from flows.journeys.table import Journey
 from flows.model.clicks import Clicks
-from flows.model.columns import UNKNOWN, Ints, ordered
+from flows.model.columns import Ints, ordered
 from flows.model.event_time import BUCKET_S
-from flows.model.shard_clicks import Header, ShardClicks, _take
-from flows.shards.cluster import Cluster
+from flows.model.fields import carried_by
+from flows.model.shard_clicks import Columns, Header, ShardClicks, take
 
 _BUCKET_NS = BUCKET_S * 10**9
 
+Keys = Callable[[], Sequence[str]]
+Split = Callable[[Clicks], list[tuple[str, ShardClicks]]]
 
-def by_visitor(
-    cluster: Cluster, journeys: Sequence[Journey] = ()
-) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
-    """Return the splitter of a batch by its visitors."""
+
+def by_visitor(keys: Keys, judge: Callable[[Columns], Columns] = lambda _: {}) -> Split:
+    """Return the splitter of a batch by its visitors; `judge` makes more columns of those that there are."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = clicks.visitor.hashes(clicks.key)[0] % np.uint64(cluster.shards)
-        shard = shard_of_word[clicks.visitor.codes]
-        columns = {
-            "visitor": clicks.visitor,
-            "product": clicks.product,
-            "category": clicks.category.filled(UNKNOWN),
-            "device": clicks.device,
-            "gender": clicks.gender,
-            **{
-                fits_column(number): journey.fits(clicks.category, clicks.gender, clicks.age)
-                for number, journey in enumerate(journeys)
-            },
-        }
-        items = list(_split(clicks, shard, cluster.keys, np.arange(len(shard)), columns))
+        shard_keys, visitor = keys(), clicks.words("visitor")
+        shard_of_word = visitor.hashes(clicks.key)[0] % np.uint64(len(shard_keys))
+        shard = shard_of_word[visitor.codes]
+        columns = _carried(clicks, "visits") | judge(clicks.columns)
+        items = list(_split(clicks, shard, shard_keys, np.arange(len(shard)), columns))
         items[0][1].rejected = clicks.rejected.mapped(mask) if clicks.mask_ip else clicks.rejected
         return items
 
     return split
 
 
-def fits_column(number: int) -> str:
-    """Return the name of the column that tells which rows of a journey fit (see `Journey.fits`)."""
-    return f"fits {number}"
-
-
-def by_page(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
+def by_page(keys: Keys) -> Split:
     """Return the splitter of a batch by the page viewed; clicks without one are left out."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_of_word = clicks.product.hashes(clicks.key)[0] % np.uint64(cluster.shards)
+        shard_keys, product = keys(), clicks.words("product")
+        shard_of_word = product.hashes(clicks.key)[0] % np.uint64(len(shard_keys))
         viewed: Ints = np.arange(len(clicks.row))
-        if None in clicks.product.words:
-            viewed = np.flatnonzero(clicks.product.codes != clicks.product.words.index(None))
-        shard = shard_of_word[clicks.product.codes[viewed]] if len(shard_of_word) else np.empty(0, np.uint64)
-        columns = {"product": clicks.product, "category": clicks.category, "title": clicks.title}
-        return list(_split(clicks, shard, cluster.keys, viewed, columns))
+        if None in product.words:
+            viewed = np.flatnonzero(product.codes != product.words.index(None))
+        shard = shard_of_word[product.codes[viewed]] if len(shard_of_word) else np.empty(0, np.uint64)
+        return list(_split(clicks, shard, shard_keys, viewed, _carried(clicks, "views")))
 
     return split
 
 
-def by_age(cluster: Cluster) -> Callable[[Clicks], list[tuple[str, ShardClicks]]]:
+def by_age(keys: Keys) -> Split:
     """Return what keeps all that raw data and latest visitors may show of a batch, for the first shard."""
 
     def keep(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         none = np.empty(0, np.int64)
-        [(key, item)] = _split(clicks, none, cluster.keys[:1], none, {})
+        [(key, item)] = _split(clicks, none, keys()[:1], none, {})
         item.newest = newest_clicks(clicks)
         return [(key, item)]
 
     return keep
 
 
+def _carried(clicks: Clicks, stream: str) -> Columns:
+    """Return the columns that a stream carries, those of words filled where the table of FIELDS says so."""
+    return {
+        field.column: clicks.columns[field.column]
+        if field.missing is None
+        else clicks.words(field.column).filled(field.missing)
+        for field in carried_by(stream)
+    }
+
+
 def _split(
-    clicks: Clicks, shard: Ints, keys: list[str], index: Ints, columns: dict[str, Any]
+    clicks: Clicks, shard: Ints, keys: Sequence[str], index: Ints, columns: Columns
 ) -> Iterator[tuple[str, ShardClicks]]:
     """Yield one item for every key, of the clicks of `index` whose `shard` it is; arrival order is kept."""
     header, high_ns = _header(clicks)
@@ -93,7 +88,7 @@ def _split(
     ).tolist()
     high_ns = high_ns[order]
     time_ns, row = clicks.time_ns[order], clicks.row[order]
-    columns = {name: _take(column, order) for name, column in columns.items()}
+    columns = {name: take(column, order) for name, column in columns.items()}
     for number, key in enumerate(keys):
         part = slice(bounds[number], bounds[number + 1])
         yield (
@@ -105,7 +100,7 @@ def _split(
                 high_ns=high_ns[part],
                 row=row[part],
                 lines=clicks.lines,
-                columns={name: _take(column, part) for name, column in columns.items()},
+                columns={name: take(column, part) for name, column in columns.items()},
             ),
         )
 

@@ -1,4 +1,4 @@
-"""Judging: one record decoded with care, into its clicks or the reason why it is none."""
+"""Validation: one record decoded with care, into its click or the reason why it is none."""
 
 from __future__ import annotations
 
@@ -6,86 +6,26 @@ import json
 import math
 import re
 from decimal import Decimal
-from typing import Annotated, Any, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
+from flows.ingest.forms import LOOSE, NAMES, TYPES, USED, WRITTEN, Click
 from flows.ingest.iso import RecordError, iso_ns
+from flows.model.columns import Ints
 from flows.model.event_time import OLDEST_NS
+from flows.model.fields import MAX_NAME_CHARS
 from flows.model.rejected import MAX_RECORD_BYTES
-
-Ints = npt.NDArray[Any]
 
 # Well below what Python's recursion limit leaves, so that no version and no caller decides otherwise.
 MAX_DEPTH: Final = 500
-MAX_NAME_CHARS: Final = 256
-# Fields that are only shown are cut to so many characters.
-SHOWN_CHARS: Final = 512
 
 _INT64 = 1 << 63
 # Below these magnitudes a timestamp counts seconds, milliseconds, microseconds; else nanoseconds.
 S_BELOW, MS_BELOW, US_BELOW = 10**11, 10**14, 10**17
 
 
-class Refused:
-    """The type of a field whose mere presence, be it null, is no plain click's."""
-
-
-Name = Annotated[str, msgspec.Meta(max_length=MAX_NAME_CHARS)]
-
-
-class Click(msgspec.Struct, gc=False):
-    """The fields that metrics use, of one click; `timestamp` may still be in s, ms or us."""
-
-    timestamp: int
-    userId: Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)]  # noqa: N815
-    productId: Name | None = None  # noqa: N815
-    category: Name | None = None
-    title: str | None = None
-    deviceType: Name | None = None  # noqa: N815
-    gender: str | None = None
-    age: int | float | None = None
-    Timestamps: Refused = Refused()
-
-
-USED: Final = ("timestamp", "userId", "productId", "category", "title", "deviceType", "gender", "age")
-# The same click in its rarer forms: a time with a fraction or in words, a visitor's number.
-WideClick: Any = msgspec.defstruct(
-    "WideClick",
-    [
-        ("timestamp", int | float | str),
-        ("userId", Annotated[str, msgspec.Meta(min_length=1, max_length=MAX_NAME_CHARS)] | int),
-        *((name, Name | None, None) for name in ("productId", "category")),
-        ("title", str | None, None),
-        ("deviceType", Name | None, None),
-        ("gender", str | None, None),
-        ("age", int | float | None, None),
-        ("Timestamps", Refused, Refused()),
-    ],
-    gc=False,
-)
-TYPES: Final[dict[str, frozenset[Any]]] = dict.fromkeys(USED, frozenset([str, type(None)])) | {
-    "timestamp": frozenset([int, float, str, type(None)]),
-    "userId": frozenset([int, str, type(None)]),
-    "age": frozenset([int, float, type(None)]),
-}
-NAMES: Final = ("userId", "productId", "category", "deviceType")
-TABLES: Final = ("TagValues", "NumericValues", "StringValues")
-
-
-def _loose_type(kind: Any, null: Any) -> Any:
-    """Return the type of any JSON object, with the fields that matter here as `kind`."""
-    fields: list[Any] = [(name, kind, null) for name in (*USED, *TABLES)]
-    optional: Any = kind | msgspec.UnsetType if kind is msgspec.Raw else Any
-    columns = [("Timestamps", optional, msgspec.UNSET), ("Epoch", kind, msgspec.Raw(b"0") if null else 0)]
-    return msgspec.defstruct("Loose", fields + columns)
-
-
-# Values as Python has them; and as they are written, for those that msgspec finds out of range.
-_loose = msgspec.json.Decoder(_loose_type(Any, None))
-_written = msgspec.json.Decoder(_loose_type(msgspec.Raw, msgspec.Raw(b"null")))
 # An escape; the first group has half of a surrogate pair without the other.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -116,11 +56,11 @@ def loose_of(record: bytes) -> Any:
 
 def _loose_in(record: bytes) -> Any:
     try:
-        return _loose.decode(record)
+        return LOOSE.decode(record)
     except msgspec.ValidationError:
         pass
     try:
-        loose = _written.decode(record)
+        loose = WRITTEN.decode(record)
     except msgspec.ValidationError:
         _value(msgspec.Raw(record))
         reason = "not_a_click"
@@ -141,8 +81,8 @@ def _whole(match: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if match[1] else match[0]
 
 
-def click_of(fields: Any, newest_ns: int) -> Click:
-    """Return the click of an object's fields, its `timestamp` in nanoseconds.
+def click_of(fields: Any, newest_ns: int) -> Any:
+    """Return the `Click` of an object's fields, its `timestamp` in nanoseconds.
 
     Raises RecordError, also for an event time after `newest_ns`.
     """

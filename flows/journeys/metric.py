@@ -8,35 +8,37 @@ are looked at one by one (`flows.journeys.machine`), in the order of their arriv
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from flows.entries.entry import Entries
 from flows.entries.outbox import Outbox, Receipts
-from flows.ingest.split import fits_column
 from flows.journeys.log import entries_of, rows_of
 from flows.journeys.machine import Machine
-from flows.journeys.table import INIT, JOURNEYS, Journey
+from flows.journeys.table import INIT, Journey, fits_column
+from flows.metrics.metric import Metric, Part, Published
 from flows.model.columns import Ints
 from flows.model.event_time import SESSION_GAP_S
-from flows.model.shard_clicks import ShardClicks
+from flows.model.shard_clicks import Beat, ShardClicks
 from flows.windows.table import Table, grown
 from flows.windows.visits import Visits
 
 
-class Journeys:
+class Journeys(Metric[None]):
     """Follows the visitors of a shard. Clicks without gender or age are ignored, and so are page refreshes.
 
     A visitor without a click for more than 30 minutes, or for the longest limit of a journey if that is more,
     can take no step any more and is forgotten: their next click finds them in `init`, and refreshes nothing.
     """
 
-    def __init__(self, receipts: Receipts | None = None, journeys: Sequence[Journey] = JOURNEYS) -> None:
-        self._journeys = journeys
-        self._machines = [Machine(journey, number) for number, journey in enumerate(journeys)]
-        self._outbox = Outbox(receipts or Receipts())
+    def __init__(self, receipts: Receipts, journeys: Sequence[Journey]) -> None:
+        self._receipts, self._journeys = receipts, journeys
         self._forget_ns = max([SESSION_GAP_S, *(journey.limit_s for journey in journeys)]) * 10**9
+
+    def begin(self) -> None:
+        """Make what a shard keeps, empty."""
+        self._machines = [Machine(journey, number) for number, journey in enumerate(self._journeys)]
+        self._outbox = Outbox(self._receipts)
         self._table = Table(last_ns=np.int64, product=np.uint64)
         self._busy: Ints = np.zeros(0, bool)
 
@@ -118,22 +120,25 @@ class Journeys:
         last_ns[visits.slots], product[visits.slots] = visits.last(newest_ns), visits.last(hashes)
         return refresh, gone
 
-    def report(self, as_of_s: int) -> int:
-        """Return how many journeys visitors are on."""
-        return sum(len(machine.on) for machine in self._machines)
+    def report(self, as_of_s: int) -> None:
+        """Report nothing: what journeys come to are entries."""
+
+    def publish(self, beat: Beat, shards: Sequence[None]) -> Published:
+        """Return nothing."""
+        return Published()
 
     def entries(self) -> list[Entries]:
         """Return the stream entries made since the last call (after a restart also those not yet written)."""
         return self._outbox.entries()
 
-    def changes(self, *, everything: bool) -> dict[str, Any]:
+    def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all."""
         part = self._table.everything("last_ns") if everything else self._table.changes()
         part["on"] = [machine.changes(everything=everything) for machine in self._machines]
         part["outbox"] = self._outbox.changes(everything=everything)
         return part
 
-    def load(self, part: dict[str, Any]) -> None:
+    def load(self, part: Part) -> None:
         """Take in a part of the state."""
         self._table.load(part)
         self._reserve(len(self._table))

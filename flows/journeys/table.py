@@ -20,14 +20,16 @@ five minutes:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, NoReturn
 
 import msgspec
 import numpy as np
 
-from flows.model.columns import UNKNOWN, Ints, Words
+from flows.model.columns import Ints, Words
+from flows.model.fields import UNKNOWN
+from flows.model.shard_clicks import Columns
 from flows.runtime.exits import SettingsError
 
 INIT = "init"
@@ -127,6 +129,21 @@ class Journey:
     def offer(self, gender: str) -> str | None:
         """Return the offer for a visitor, None if there is none for them."""
         return self.offers.get(gender, self.offers.get(ANY))
+
+
+def judge(journeys: Sequence[Journey]) -> Callable[[Columns], Columns]:
+    """Return what makes columns of clicks more: which rows of each journey fit them, by `fits_column`."""
+
+    def judged(columns: Columns) -> Columns:
+        words = columns["category"], columns["gender"], columns["age"]
+        return {fits_column(number): journey.fits(*words) for number, journey in enumerate(journeys)}
+
+    return judged
+
+
+def fits_column(number: int) -> str:
+    """Return the name of the column that tells which rows of a journey fit (see `Journey.fits`)."""
+    return f"fits {number}"
 
 
 def _is_one_of(who: Sequence[Person], gender: Words, age: Ints) -> Ints:

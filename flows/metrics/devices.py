@@ -1,26 +1,34 @@
-"""Devices connected right now: distinct visitors by type of device in the last 10 minutes."""
+"""Devices connected right now: distinct visitors by type of device."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 
-from flows.model.columns import DEVICE_TYPES as TYPES
-from flows.model.columns import UNKNOWN
-from flows.model.shard_clicks import ShardClicks
+from flows.metrics.metric import Frame, Metric, Part, Published, sums
+from flows.model.fields import DEVICE_TYPES as TYPES
+from flows.model.fields import UNKNOWN
+from flows.model.shard_clicks import Beat, ShardClicks
+from flows.windows.last_seen import LastSeen
 from flows.windows.table import Table
 
-WINDOW_S = 600
 OTHER = "Other"
 
 
-class Devices:
-    """Distinct (visitor, device type) in [as_of - 10 min, as_of); types not in TYPES count as Other."""
+class Devices(Metric[list[int]]):
+    """Distinct (visitor, device type) in [as_of - window_s, as_of); types not in TYPES count as Other."""
 
-    def __init__(self) -> None:
+    frames = ("device_type_popularity",)
+
+    def __init__(self, *, window_s: int) -> None:
+        self._window_s = window_s
+
+    def begin(self) -> None:
+        """Make what a shard keeps, empty."""
         # By slot and type, the newest second; the few of other types by (slot, type).
         self._table = Table(**dict.fromkeys(TYPES, np.uint32))
+        self._last_seen = [LastSeen(self._table, name) for name in TYPES]
         self._other: dict[tuple[int, str], int] = {}
         self._changed: set[tuple[int, str]] = set()
 
@@ -32,13 +40,13 @@ class Devices:
         self._table.reserve(int(item.slot.max()) + 1)
         self._table.touch(item.slot)
         second = item.second
-        device = item.columns["device"]
+        device = item.words("device")
         used, place = device.used()
         types = [device.words[code] for code in used.tolist()]
         kind = np.array([TYPES.index(word) if word in TYPES else len(TYPES) for word in types])[place]
-        for number, name in enumerate(TYPES):
+        for number, last_seen in enumerate(self._last_seen):
             rows = np.flatnonzero(kind == number)
-            np.maximum.at(self._table[name], item.slot[rows], second[rows].astype(np.uint32))
+            last_seen.add(item.slot[rows], second[rows])
         rows = np.flatnonzero(kind == len(TYPES))
         self._add_other(device.all_at(rows), item.slot[rows].tolist(), second[rows].tolist())
 
@@ -50,11 +58,17 @@ class Devices:
 
     def report(self, as_of_s: int) -> list[int]:
         """Return the number of Desktops, Tablets, Mobiles and others."""
-        from_s = max(as_of_s - WINDOW_S, 1)
+        from_s = max(as_of_s - self._window_s, 1)
         self._other = {key: second for key, second in self._other.items() if second >= from_s}
-        return [int(np.count_nonzero(self._table[name] >= from_s)) for name in TYPES] + [len(self._other)]
+        return [last_seen.count(from_s) for last_seen in self._last_seen] + [len(self._other)]
 
-    def changes(self, *, everything: bool) -> dict[str, Any]:
+    def publish(self, beat: Beat, shards: Sequence[list[int]]) -> Published:
+        """Return the number of devices, and one row a type."""
+        totals = sums(shards)
+        rows: Frame = {"Device": ["Device type"] * 4, "Device type": [*TYPES, OTHER], "Total": totals}
+        return Published({"devices_now": sum(totals)}, {"device_type_popularity": rows})
+
+    def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all."""
         part = self._table.everything(*TYPES) if everything else self._table.changes()
         keys = self._other.keys() if everything else self._changed & self._other.keys()
@@ -62,12 +76,7 @@ class Devices:
         self._changed = set()
         return part
 
-    def load(self, part: dict[str, Any]) -> None:
+    def load(self, part: Part) -> None:
         """Take in a part of the state."""
         self._table.load(part)
         self._other |= {(slot, word): second for slot, word, second in part["other"]}
-
-
-def device_rows(totals: list[int]) -> dict[str, Any]:
-    """Return the columns of `device_type_popularity`."""
-    return {"Device": ["Device type"] * 4, "Device type": [*TYPES, OTHER], "Total": totals}

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, ClassVar
 
 from flows.ingest.recent import KEPT_NEWEST, KEPT_VISITORS
-from flows.ingest.shown import FIELDS, fields_in, shown
+from flows.ingest.shown import SHOWN, fields_in, shown
+from flows.metrics.metric import Metric, Part, Published
 from flows.model.recent import Newest
-from flows.model.shard_clicks import ShardClicks
-
-WINDOW_S = 3600
+from flows.model.shard_clicks import Beat, ShardClicks
 
 
-class Raw:
-    """The 100 newest clicks in [as_of - 1 h, as_of), newest first; of equal times the later arrival first."""
+class Raw(Metric[list[Newest]]):
+    """The 100 newest clicks in [as_of - window_s, as_of), newest first; of equal times the later arrival."""
 
-    def __init__(self) -> None:
+    frames: ClassVar[tuple[str, ...]] = ("raw_data",)
+
+    def __init__(self, *, window_s: int) -> None:
+        self._window_s = window_s
+
+    def begin(self) -> None:
+        """Make what a shard keeps, empty."""
         self._newest: list[Newest] = []
 
     def add(self, item: ShardClicks) -> None:
@@ -25,20 +31,30 @@ class Raw:
             self._newest = sorted(self._newest + item.newest, reverse=True)[:KEPT_NEWEST]
 
     def report(self, as_of_s: int) -> list[Newest]:
-        """Return the clicks as of `as_of_s`."""
-        return [click for click in self._newest if click.time_ns >= (as_of_s - WINDOW_S) * 10**9]
+        """Return the clicks."""
+        return [click for click in self._newest if click.time_ns >= (as_of_s - self._window_s) * 10**9]
 
-    def changes(self, *, everything: bool) -> dict[str, Any]:
+    def publish(self, beat: Beat, shards: Sequence[list[Newest]]) -> Published:
+        """Return one row a click, with all its fields."""
+        [clicks] = shards
+        rows = [fields_of(click) for click in clicks]
+        columns: dict[str, Any] = {name: [row[name] for row in rows] for name in SHOWN}
+        columns["datetime"] = [click.time_ns // 10**6 for click in clicks]
+        return Published(frames={"raw_data": columns})
+
+    def changes(self, *, everything: bool) -> Part:
         """Return all; they are few."""
         return {"newest": [tuple(click) for click in self._newest]}
 
-    def load(self, part: dict[str, Any]) -> None:
+    def load(self, part: Part) -> None:
         """Take in a part of the state."""
         self._newest = [Newest(*click) for click in part["newest"]]
 
 
 class Latest(Raw):
-    """The newest click of each of the 10 visitors with the newest clicks in [as_of - 1 h, as_of)."""
+    """The newest click of each of the 10 visitors with the newest clicks in [as_of - window_s, as_of)."""
+
+    frames = ("latest_visitors",)
 
     def add(self, item: ShardClicks) -> None:
         """Take in the newest clicks of a batch."""
@@ -49,32 +65,26 @@ class Latest(Raw):
             by_visitor.setdefault(click.visitor, click)
         self._newest = list(by_visitor.values())[:KEPT_VISITORS]
 
+    def publish(self, beat: Beat, shards: Sequence[list[Newest]]) -> Published:
+        """Return one row a visitor."""
+        [clicks] = shards
+        rows = [fields_of(click) for click in clicks]
+        columns = {
+            "Relative Time": [relative(beat.as_of_s * 10**9 - click.time_ns) for click in clicks],
+            "Date and Time": [
+                datetime.fromtimestamp(click.time_ns // 10**9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
+                for click in clicks
+            ],
+            "ip": [row["ip"] for row in rows],
+            "country": [row["country"] for row in rows],
+        }
+        return Published(frames={"latest_visitors": columns})
+
 
 def fields_of(click: Newest) -> dict[str, Any]:
     """Return all fields of a click, missing ones None; of what cannot be read only the visitor is known."""
     fields = fields_in(click.record) or shown({"userId": click.visitor})
     return fields | {"timestamp": click.time_ns, "userId": click.visitor}
-
-
-def raw_rows(clicks: list[Newest]) -> dict[str, Any]:
-    """Return the columns of `raw_data`."""
-    rows = [fields_of(click) for click in clicks]
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in FIELDS}
-    return columns | {"datetime": [click.time_ns // 10**6 for click in clicks]}
-
-
-def latest_rows(as_of_s: int, clicks: list[Newest]) -> dict[str, Any]:
-    """Return the columns of `latest_visitors`."""
-    rows = [fields_of(click) for click in clicks]
-    return {
-        "Relative Time": [relative(as_of_s * 10**9 - click.time_ns) for click in clicks],
-        "Date and Time": [
-            datetime.fromtimestamp(click.time_ns // 10**9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
-            for click in clicks
-        ],
-        "ip": [row["ip"] for row in rows],
-        "country": [row["country"] for row in rows],
-    }
 
 
 def relative(age_ns: int) -> str:

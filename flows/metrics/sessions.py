@@ -1,32 +1,38 @@
-"""Sessions of the last 8 hours: true session windows, which late clicks may extend or join.
+"""Sessions: true session windows, which late clicks may extend or join.
 
 A session of a visitor is a longest run of their clicks with no gap of more than 30 minutes. A batch's clicks
-are first cut into runs; a run either extends the visitor's newest session or opens one. Only for visitors
-whose run begins before their newest session, all sessions are taken up again and joined in order of time.
+are first cut into runs. A run either extends the visitor's newest session or opens one:
+
+    kept        [session 1]          [session 2]
+    run                                    [run]          extends session 2
+    late run               [run]                          closes both gaps: one session of all three
+
+For visitors with a run that begins before their newest session, all sessions are taken up again, as runs, and
+joined in the order of time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from flows.model.columns import Ints, ordered
-from flows.model.event_time import BUCKET_S, BUCKETS, SESSION_GAP_S, covered_from_s
-from flows.model.shard_clicks import ShardClicks
+from flows.metrics.metric import Metric, Part, Published, sums
+from flows.model.columns import Ints
+from flows.model.event_time import BUCKET_S, BUCKETS, covered_from_s
+from flows.model.shard_clicks import Beat, ShardClicks
 from flows.windows.ring import Ring
+from flows.windows.runs import GAP_NS, Runs, runs
 from flows.windows.table import Table, Vacant
-
-WINDOW_S = 8 * 3600
-ACTIVE_S = 1800
-GAP_NS = SESSION_GAP_S * 10**9
 
 
 @dataclass(frozen=True, slots=True)
 class SessionFigures:
-    """Of the sessions with a click in the last 8 hours: how many, their seconds, clicks and single clicks."""
+    """Of the sessions with a click in the window: how many, how many active, their length, their clicks.
+
+    `single` are those of one click; `by_bucket` visitors by half hour, oldest first.
+    """
 
     sessions: int
     active: int
@@ -36,10 +42,19 @@ class SessionFigures:
     by_bucket: list[int]
 
 
-class Sessions:
-    """Session windows by visitor, and distinct visitors per half-hour bucket."""
+class Sessions(Metric[SessionFigures]):
+    """Sessions with a click in [as_of - window_s, as_of), and distinct visitors per half-hour bucket.
 
-    def __init__(self) -> None:
+    Those with a click in [as_of - active_s, as_of) are active.
+    """
+
+    frames = ("sessions",)
+
+    def __init__(self, *, window_s: int, active_s: int) -> None:
+        self._window_s, self._active_s = window_s, active_s
+
+    def begin(self) -> None:
+        """Make what a shard keeps, empty."""
         self._seen = Table(buckets=np.uint32)
         self._ring = Ring(self._seen, "buckets", slice_s=BUCKET_S, kept=BUCKETS)
         # One row a session; clicks 0: vacant. `_newest[slot]` is 1 + the row of the visitor's newest session.
@@ -115,13 +130,13 @@ class Sessions:
         self._newest["row"][run.slot] = rows + 1
 
     def report(self, as_of_s: int) -> SessionFigures:
-        """Return the figures as of `as_of_s`."""
+        """Return the shard's figures."""
         end_ns, clicks = self._rows["end_ns"], self._rows["clicks"]
-        rows = np.flatnonzero((clicks > 0) & (end_ns >= (as_of_s - WINDOW_S) * 10**9))
+        rows = np.flatnonzero((clicks > 0) & (end_ns >= (as_of_s - self._window_s) * 10**9))
         duration_ns = end_ns[rows] - self._rows["start_ns"][rows]
         return SessionFigures(
             sessions=len(rows),
-            active=int(np.count_nonzero(end_ns[rows] >= (as_of_s - ACTIVE_S) * 10**9)),
+            active=int(np.count_nonzero(end_ns[rows] >= (as_of_s - self._active_s) * 10**9)),
             # Summed in two halves: whole sessions in ns may not fit one int64.
             duration_ns=int((duration_ns // 10**9).sum()) * 10**9 + int((duration_ns % 10**9).sum()),
             clicks=int(clicks[rows].sum()),
@@ -129,7 +144,27 @@ class Sessions:
             by_bucket=self._ring.report(as_of_s)[1],
         )
 
-    def changes(self, *, everything: bool) -> dict[str, Any]:
+    def publish(self, beat: Beat, shards: Sequence[SessionFigures]) -> Published:
+        """Return the figures of all sessions, and one row a half hour, the last one still filling."""
+        current = (beat.as_of_s - 1) // BUCKET_S
+        visitors = sums([shard.by_bucket for shard in shards])
+        starts_ms = [(current - BUCKETS + 1 + i) * BUCKET_S * 1000 for i in range(BUCKETS)]
+        rows = {"datetime": starts_ms, "userId": visitors, "count": visitors}
+        sessions = sum(shard.sessions for shard in shards)
+
+        def mean(total: float) -> float | None:
+            return total / sessions if sessions else None
+
+        numbers = {
+            "sessions_8h": sessions,
+            "sessions_active": sum(shard.active for shard in shards),
+            "session_seconds_mean": mean(sum(shard.duration_ns for shard in shards) / 10**9),
+            "session_clicks_mean": mean(sum(shard.clicks for shard in shards)),
+            "session_bounce_share": mean(sum(shard.single for shard in shards)),
+        }
+        return Published(numbers, {"sessions": rows})
+
+    def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all."""
         seen = self._seen.everything("buckets") if everything else self._seen.changes()
         rows = self._rows.everything("clicks") if everything else self._rows.changes()
@@ -137,7 +172,7 @@ class Sessions:
         lasted = {"lasted_ns": rows.pop("end_ns") - rows["start_ns"]}
         return {"seen": seen, "rows": rows | lasted} | self._ring.state()
 
-    def load(self, part: dict[str, Any]) -> None:
+    def load(self, part: Part) -> None:
         """Take in a part of the state."""
         self._ring.load(part)
         self._seen.load(part["seen"])
@@ -153,51 +188,3 @@ class Sessions:
         self._newest = Table(row=np.uint32)
         self._newest.reserve(int(slot.max()) + 1 if len(slot) else 0)
         self._newest["row"][slot] = by_end + 1
-
-
-@dataclass(frozen=True, slots=True)
-class Runs:
-    """Runs of clicks of visitors: from `start_ns` to `end_ns`, both inclusive."""
-
-    slot: Ints
-    start_ns: Ints
-    end_ns: Ints
-    clicks: Ints
-
-    def take(self, index: Ints) -> Runs:
-        """Return the runs of `index`."""
-        return Runs(self.slot[index], self.start_ns[index], self.end_ns[index], self.clicks[index])
-
-    def plus(self, other: Runs) -> Runs:
-        """Return both, by visitor and start."""
-        names = ("slot", "start_ns", "end_ns", "clicks")
-        both = Runs(*(np.concatenate((getattr(self, name), getattr(other, name))) for name in names))
-        return both.take(np.lexsort((both.start_ns, both.slot)))
-
-    def in_turn(self) -> Iterator[Runs]:
-        """Yield the first runs of all visitors, then their second ones, and so on; `self` is by visitor."""
-        first = np.flatnonzero(np.diff(self.slot, prepend=-1))
-        if len(first) == len(self.slot):
-            yield self
-            return
-        nth = np.arange(len(self.slot)) - np.repeat(first, np.diff(first, append=len(self.slot)))
-        for number in range(int(nth.max()) + 1):
-            yield self.take(np.flatnonzero(nth == number))
-
-
-def runs(slot: Ints, time_ns: Ints) -> Runs:
-    """Cut clicks into runs without a gap of more than 30 minutes, by visitor and start."""
-    in_order = not np.any(np.diff(time_ns) < 0)
-    order = ordered(slot) if in_order else np.lexsort((time_ns, slot))
-    slot, time_ns = slot[order].astype(np.int64), time_ns[order]
-    new = (np.diff(slot, prepend=-1) != 0) | (np.diff(time_ns, prepend=time_ns[0]) > GAP_NS)
-    first = np.flatnonzero(new)
-    clicks = np.diff(first, append=len(slot))
-    return Runs(slot[first], time_ns[first], time_ns[first + clicks - 1], clicks)
-
-
-def bucket_rows(as_of_s: int, sessions: list[int]) -> dict[str, Any]:
-    """Return the columns of `sessions`: one row a half hour, the one that ends last being current."""
-    current = (as_of_s - 1) // BUCKET_S
-    starts = [(current - BUCKETS + 1 + i) * BUCKET_S * 1000 for i in range(BUCKETS)]
-    return {"datetime": starts, "userId": sessions, "count": sessions}

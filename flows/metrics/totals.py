@@ -3,26 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from flows.entries.entry import Entries, lane_of, pack
 from flows.entries.outbox import Outbox, Receipts
+from flows.metrics.metric import Metric, Part, Published
 from flows.model.rejected import Rejected
-from flows.model.shard_clicks import ShardClicks
+from flows.model.shard_clicks import Beat, ShardClicks
+from flows.shards.skew import Skew
 
 
-class Totals:
+class TotalFigures(NamedTuple):
+    """A shard's counts by name, and how many of its clicks wait for their time."""
+
+    counts: dict[str, int]
+    waiting: int
+
+
+class Totals(Metric[TotalFigures]):
     """Counts what becomes of every record; rejected ones are passed on for all to see.
 
-    Of entries it counts those that a sink had to give up.
+    Of entries it counts those that a sink had to give up. It also judges whether the flow's clock is slow.
     """
 
-    def __init__(self, receipts: Receipts | None = None) -> None:
+    def __init__(self, receipts: Receipts) -> None:
+        self._receipts = receipts
+        self._skew = Skew()
+
+    def begin(self) -> None:
+        """Make what a shard keeps, empty."""
         self._counts: Counter[str] = Counter()
-        self._receipts = receipts or Receipts()
+        self._waiting = 0
         self._outbox = Outbox(self._receipts)
 
     def add(self, item: ShardClicks) -> None:
@@ -30,6 +44,8 @@ class Totals:
         self._counts["clicks"] += len(item)
         self._counts["late"] += item.late
         self._counts["ahead"] += item.ahead
+        if item.beat is not None:
+            self._waiting = item.beat.ahead
         if item.rejected:
             for reason, number in item.rejected.counts().items():
                 self._counts[f"rejected {reason}"] += number
@@ -39,16 +55,38 @@ class Totals:
         """Return the entries of the records rejected since the last call, at first those not yet written."""
         return self._outbox.entries()
 
-    def report(self, as_of_s: int) -> dict[str, int]:
+    def report(self, as_of_s: int) -> TotalFigures:
         """Return the counts; entries given up meanwhile, of any shard in this process, are in one of them."""
         self._counts["dropped"] += self._receipts.take_dropped()
-        return dict(self._counts)
+        return TotalFigures(dict(self._counts), self._waiting)
 
-    def changes(self, *, everything: bool) -> dict[str, Any]:
+    def publish(self, beat: Beat, shards: Sequence[TotalFigures]) -> Published:
+        """Return the totals, and whether the clock is slow if it is."""
+        total: Counter[str] = Counter()
+        for shard in shards:
+            total.update(shard.counts)
+        named = sorted(name.split(" ")[1] for name in total if name.startswith("rejected "))
+        rejected = {reason: total[f"rejected {reason}"] for reason in named}
+        waiting = sum(shard.waiting for shard in shards)
+        numbers: dict[str, Any] = {
+            "clicks_total": total["clicks"],
+            "late_total": total["late"],
+            "rejected_total": sum(rejected.values()),
+            "rejected": rejected,
+            "entries_dropped_total": total["dropped"],
+            "ahead": waiting,
+        }
+        too_new = total["rejected too_new"]
+        read = total["clicks"] + total["late"] + too_new + waiting
+        if beat.now_ms is not None and self._skew.is_slow(beat.now_ms, read, total["ahead"] + too_new):
+            numbers["clock_slow"] = True
+        return Published(numbers)
+
+    def changes(self, *, everything: bool) -> Part:
         """Return all counts, which are few, and what changed of the entries not yet written, or all."""
         return {"counts": dict(self._counts), "outbox": self._outbox.changes(everything=everything)}
 
-    def load(self, part: dict[str, Any]) -> None:
+    def load(self, part: Part) -> None:
         """Take in a part of the state."""
         self._counts = Counter(part["counts"])
         self._outbox.load(part["outbox"])
@@ -61,29 +99,3 @@ def _entries(lane: str, rejected: Rejected) -> Iterator[Entries]:
     first, kept = len(position) - len(rejected.records), list(rejected.kept())
     reasons, records = [each.reason for each in kept], [each.record for each in kept]
     return pack("rejected", lane, [position[first:], sub[first:]], {"reason": reasons, "record": records})
-
-
-def total_values(shards: list[dict[str, int]]) -> dict[str, Any]:
-    """Return the totals of `board`."""
-    total: Counter[str] = Counter()
-    for shard in shards:
-        total.update(shard)
-    rejected = {
-        key.removeprefix("rejected "): n for key, n in sorted(total.items()) if key.startswith("rejected ")
-    }
-    return {
-        "clicks_total": total["clicks"],
-        "late_total": total["late"],
-        "rejected_total": sum(rejected.values()),
-        "rejected": rejected,
-        "entries_dropped_total": total["dropped"],
-    }
-
-
-def read_and_ahead(shards: list[dict[str, int]]) -> tuple[int, int]:
-    """Return (records that became clicks, late or not, or are too new; how many were ahead when read)."""
-    total: Counter[str] = Counter()
-    for shard in shards:
-        total.update(shard)
-    too_new = total["rejected too_new"]
-    return total["clicks"] + total["late"] + too_new, total["ahead"] + too_new

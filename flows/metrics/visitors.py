@@ -6,54 +6,74 @@ the last minutes they clicked.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from flows.model.shard_clicks import ShardClicks
+from flows.metrics.metric import Metric, Part, Published, sums
+from flows.model.event_time import MINUTE_S
+from flows.model.shard_clicks import Beat, ShardClicks
+from flows.windows.last_seen import LastSeen
 from flows.windows.ring import Ring
 from flows.windows.table import Table
 
-WINDOW_S = 900
-MINUTES = 15
+
+class VisitorFigures(NamedTuple):
+    """Distinct visitors of the window; clicks and distinct visitors of each minute, oldest first."""
+
+    visitors: int
+    clicks_by_minute: list[int]
+    visitors_by_minute: list[int]
 
 
-class Visitors:
-    """Distinct visitors in [as_of - 15 min, as_of); clicks and distinct visitors per clock minute."""
+class Visitors(Metric[VisitorFigures]):
+    """Distinct visitors in [as_of - window_s, as_of); clicks and distinct visitors per clock minute.
 
-    def __init__(self) -> None:
+    As many minutes are shown as the window has, 15 at most; the last one is still filling.
+    """
+
+    frames = ("last_15_minutes",)
+
+    def __init__(self, *, window_s: int) -> None:
+        self._window_s, self._minutes = window_s, window_s // MINUTE_S
+
+    def begin(self) -> None:
+        """Make what a shard keeps, empty."""
         self._table = Table(newest_s=np.uint32, minutes=np.uint16)
-        self._ring = Ring(self._table, "minutes", slice_s=60, kept=MINUTES)
+        self._last_seen = LastSeen(self._table, "newest_s")
+        self._ring = Ring(self._table, "minutes", slice_s=MINUTE_S, kept=self._minutes)
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
         self._table.clear(item.freed)
-        if not len(item):
-            return
-        self._table.reserve(int(item.slot.max()) + 1)
-        self._table.touch(item.slot)
-        second = item.second
-        np.maximum.at(self._table["newest_s"], item.slot, second.astype(np.uint32))
-        self._ring.add(item.slot, second, item.newest_s)
+        if len(item):
+            self._table.reserve(int(item.slot.max()) + 1)
+            self._table.touch(item.slot)
+            self._last_seen.add(item.slot, item.second)
+            self._ring.add(item.slot, item.second, item.newest_s)
 
-    def report(self, as_of_s: int) -> tuple[int, list[int], list[int]]:
-        """Return (visitors, clicks by minute, visitors by minute); minutes oldest first."""
-        visitors = int(np.count_nonzero(self._table["newest_s"] >= max(as_of_s - WINDOW_S, 1)))
-        return visitors, *self._ring.report(as_of_s)
+    def report(self, as_of_s: int) -> VisitorFigures:
+        """Return the shard's figures."""
+        return VisitorFigures(self._last_seen.count(as_of_s - self._window_s), *self._ring.report(as_of_s))
 
-    def changes(self, *, everything: bool) -> dict[str, Any]:
+    def publish(self, beat: Beat, shards: Sequence[VisitorFigures]) -> Published:
+        """Return the visitors of the window, and one row a minute."""
+        current = (beat.as_of_s - 1) // MINUTE_S
+        minutes = {
+            "datetime": [(current - self._minutes + 1 + i) * MINUTE_S * 1000 for i in range(self._minutes)],
+            "count": sums([shard.clicks_by_minute for shard in shards]),
+            "visitors": sums([shard.visitors_by_minute for shard in shards]),
+        }
+        visitors = sum(shard.visitors for shard in shards)
+        return Published({"visitors_15m": visitors}, {"last_15_minutes": minutes})
+
+    def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all."""
         part = self._table.everything("newest_s") if everything else self._table.changes()
         return part | self._ring.state()
 
-    def load(self, part: dict[str, Any]) -> None:
+    def load(self, part: Part) -> None:
         """Take in a part of the state."""
         self._ring.load(part)
         self._table.load(part)
-
-
-def minute_rows(as_of_s: int, clicks: list[int], visitors: list[int]) -> dict[str, Any]:
-    """Return the columns of `last_15_minutes`: one row a minute, the one that ends last being current."""
-    current = (as_of_s - 1) // 60
-    minutes = [(current - MINUTES + 1 + i) * 60_000 for i in range(MINUTES)]
-    return {"datetime": minutes, "count": clicks, "visitors": visitors}

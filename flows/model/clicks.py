@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -16,11 +17,10 @@ from flows.model.rejected import Rejected
 class Clicks:
     """The clicks of one batch in the order of arrival; all columns have one length.
 
-    `key` is the one that words are hashed with, `log` what their log is known by;
-    no click is after `newest_ns`.
-    `time_ns` int64 event time; `visitor` never None; `row` int32 index into `lines`; `gender` and the
-    other words as given (None: missing); `age` float64 (nan: missing). `in_columns` are the rows (ascending)
-    whose records are column-shaped.
+    `columns` are those of FIELDS: Words, the visitor never None, and for numbers float64 (nan: missing).
+    `time_ns` int64 event time, none after `newest_ns`; `row` int32 index into `lines`; `in_columns` are the
+    rows (ascending) whose records are column-shaped. Words are hashed with `key`, which is secret; `log` is
+    what the log is known by. For the rest see Batch.
     """
 
     source: str
@@ -34,15 +34,14 @@ class Clicks:
     newest_ns: int
     marker: Marker | None
     time_ns: Ints
-    visitor: Words
     row: Ints
-    product: Words
-    category: Words
-    title: Words
-    device: Words
-    gender: Words
-    age: Ints
+    columns: dict[str, Any]
     lines: Lines
     in_columns: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     rejected: Rejected = field(default_factory=Rejected)
     mask_ip: bool = False
+
+    def words(self, column: str) -> Words:
+        """Return a column of strings."""
+        words: Words = self.columns[column]
+        return words

@@ -13,9 +13,6 @@ import numpy.typing as npt
 from xxhash import xxh3_128_digest
 
 Ints = npt.NDArray[Any]
-UNKNOWN = "Unknown"
-# The device types that are counted by name.
-DEVICE_TYPES = ("Desktop", "Tablet", "Mobile")
 _MOST_MARKS = 1 << 20
 
 

@@ -14,7 +14,9 @@ from flows.model.lines import Lines
 from flows.model.mark import NOTHING, Mark, mark_of
 from flows.model.recent import Newest
 from flows.model.rejected import Rejected
-from flows.model.wire import pack, packed, unpack, unpacked
+from flows.model.wire import Column, pack, packed, unpack, unpacked
+
+Columns = dict[str, Any]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -77,7 +79,7 @@ class ShardClicks:
     high_ns: Ints
     row: Ints
     lines: Lines
-    columns: dict[str, Any]
+    columns: Columns
     rejected: Rejected = field(default_factory=Rejected)
     newest: list[Newest] = field(default_factory=list)
     packed: bytes | None = None
@@ -106,6 +108,11 @@ class ShardClicks:
         self.packed = self.packed or packed_clicks(self)
         return unpacked_clicks, (self.packed,)
 
+    def words(self, column: str) -> Words:
+        """Return a column of strings."""
+        words: Words = self.columns[column]
+        return words
+
     def take(self, index: Ints) -> ShardClicks:
         """Return the clicks of `index` alone."""
         return replace(
@@ -113,7 +120,7 @@ class ShardClicks:
             time_ns=self.time_ns[index],
             high_ns=self.high_ns[index],
             row=self.row[index],
-            columns={name: _take(column, index) for name, column in self.columns.items()},
+            columns={name: take(column, index) for name, column in self.columns.items()},
         )
 
 
@@ -165,5 +172,6 @@ def _marker(number: int, now_ms: int | None, lag: int | None, told: list[Any], w
     return Marker(number, now_ms, lag, mark_of(told), whole)
 
 
-def _take(column: Any, index: Ints | slice) -> Any:
+def take(column: Column, index: Ints | slice) -> Column:
+    """Return the rows of `index` of a column."""
     return column.take(index) if isinstance(column, Words) else column[index]

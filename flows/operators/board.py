@@ -1,50 +1,39 @@
-"""The board: the figures of all shards and metrics for one beat, put together as Redis holds them."""
+"""`board`: the figures of all shards and metrics for one beat, put together as Redis holds them."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import bytewax.operators as op
 import msgspec
 import pandas as pd
-from bytewax.dataflow import Stream
-from bytewax.operators import StatefulBatchLogic
+from bytewax.dataflow import Stream, operator
+from bytewax.operators import KeyedStream, StatefulBatchLogic
 
-from flows.metrics.categories import category_rows
-from flows.metrics.devices import device_rows
-from flows.metrics.latest import latest_rows, raw_rows
-from flows.metrics.pages import page_rows
-from flows.metrics.sessions import SessionFigures, bucket_rows
-from flows.metrics.totals import read_and_ahead, total_values
-from flows.metrics.visitors import minute_rows
+from flows.metrics.metric import Frame, Metric
 from flows.model.board import Board
 from flows.model.shard_clicks import Beat
+from flows.operators.shards import Shards
 from flows.operators.windowed import Report
-from flows.shards.cluster import Cluster
-from flows.shards.skew import Skew
-from flows.state.state import State
 
 # By so many publishing intervals may workers be apart, without a board going missing.
 _KEPT_BEATS = 64
 
 
-def board(
-    name: str, reports: Stream[tuple[str, Report]], state: State, cluster: Cluster, publish_every_ms: int
-) -> Stream[Board]:
+@operator
+def board(step_id: str, reports: KeyedStream[Report], shards: Shards) -> Stream[Board]:
     """Gather the reports of a beat from every shard; gives one Board once all are in."""
-    to_board = op.map(f"{name}_key", reports, lambda item: (cluster.board_key, item[1]))
-    boards = op.stateful_batch(name, to_board, lambda _: _BoardLogic(state, cluster, publish_every_ms))
-    return op.key_rm(f"{name}_unkey", boards)
+    to_board = op.map("key", reports, lambda item: (shards.cluster.board_key, item[1]))
+    return op.key_rm("unkey", op.stateful_batch("gather", to_board, lambda _: _BoardLogic(shards)))
 
 
 class _BoardLogic(StatefulBatchLogic[Report, Board, None]):
     """Keeps nothing across a restart: the shards tell it everything again."""
 
-    def __init__(self, state: State, cluster: Cluster, publish_every_ms: int) -> None:
-        self._state, self._cluster, self._publish_every_ms = state, cluster, publish_every_ms
-        self._skew = Skew()
+    def __init__(self, shards: Shards) -> None:
+        self._shards = shards
         self._beats: dict[tuple[int, int], list[Report]] = defaultdict(list)
 
     def on_batch(self, values: list[Report]) -> tuple[Iterable[Board], bool]:
@@ -52,7 +41,7 @@ class _BoardLogic(StatefulBatchLogic[Report, Board, None]):
         for report in values:
             beat = report.beat.level, report.beat.as_of_s
             self._beats[beat].append(report)
-            if len(self._beats[beat]) == self._state.reports:
+            if len(self._beats[beat]) == self._shards.state.reports:
                 boards.append(self._board(self._beats.pop(beat)))
                 self._beats = defaultdict(
                     list, {key: held for key, held in self._beats.items() if key > beat}
@@ -63,76 +52,32 @@ class _BoardLogic(StatefulBatchLogic[Report, Board, None]):
 
     def _board(self, reports: list[Report]) -> Board:
         """Put a board together, and keep what it shows: after a kill none is to show less."""
-        beat = reports[0].beat
-        totals = [report for report in reports if report.metric == "totals"]
-        done, ahead = read_and_ahead([report.figures for report in totals])
-        read = done + sum(report.beat.ahead for report in totals)
-        slow = beat.now_ms is not None and self._skew.is_slow(beat.now_ms, read, ahead)
-        board = compose(reports, self._publish_every_ms, clock_slow=slow)
-        if self._cluster.shard_here is not None:
-            self._state.shard(self._cluster.shard_here).show(beat.positions, beat.mark)
+        cluster = self._shards.cluster
+        board = compose(self._shards.metrics, reports, cluster.every_ms)
+        if cluster.shard_here is not None:
+            beat = reports[0].beat
+            self._shards.state.shard(cluster.shard_here).show(beat.positions, beat.mark)
         return board
 
     def snapshot(self) -> None:
         return None
 
 
-def compose(reports: list[Report], publish_every_ms: int, *, clock_slow: bool = False) -> Board:
-    """Put the reports of all shards for one beat together; `clock_slow`: it is the flow's clock that is."""
+def compose(metrics: Mapping[str, Metric[Any]], reports: list[Report], publish_every_ms: int) -> Board:
+    """Put the reports of all shards for one beat together."""
     figures: dict[str, list[Any]] = defaultdict(list)
     for report in reports:
         figures[report.metric].append(report.figures)
     beat = reports[0].beat
-    as_of_s = beat.as_of_s
-    by_minute = [(clicks, visitors) for _, clicks, visitors in figures["visitors"]]
-    sessions: list[SessionFigures] = figures["sessions"]
-    devices = _sums(figures["devices"])
-    frames = {
-        "last_15_minutes": minute_rows(
-            as_of_s,
-            _sums([clicks for clicks, _ in by_minute]),
-            _sums([visitors for _, visitors in by_minute]),
-        ),
-        "sessions": bucket_rows(as_of_s, _sums([shard.by_bucket for shard in sessions])),
-        "device_type_popularity": device_rows(devices),
-        "products_last_hour": page_rows(figures["pages"]),
-        "latest_visitors": latest_rows(as_of_s, figures["latest"][0]),
-        "category_popularity": category_rows(figures["categories"]),
-        "raw_data": raw_rows(figures["raw"][0]),
-    }
-    numbers = {
-        "as_of": as_of_s * 1000,
-        "publish_every_ms": publish_every_ms,
-        "visitors_15m": sum(visitors for visitors, _, _ in figures["visitors"]),
-        **_session_values(sessions),
-        "devices_now": sum(devices),
-        **total_values(figures["totals"]),
-        "ahead": sum(report.beat.ahead for report in reports if report.metric == "totals"),
-        **_progress([report.beat for report in reports]),
-        **({"clock_slow": True} if clock_slow else {}),
-    }
-    values = {key: _frame(columns) for key, columns in frames.items()}
+    numbers: dict[str, Any] = {"as_of": beat.as_of_s * 1000, "publish_every_ms": publish_every_ms}
+    values: dict[str, str] = {}
+    for name, metric in metrics.items():
+        published = metric.publish(beat, figures[name])
+        numbers |= published.numbers
+        values |= {key: _json(frame) for key, frame in published.frames.items()}
+    numbers |= _progress([report.beat for report in reports])
     values["board"] = msgspec.json.encode(numbers).decode()
-    return Board(as_of_s * 1000, values)
-
-
-def _sums(lists: list[list[int]]) -> list[int]:
-    return [sum(column) for column in zip(*lists, strict=True)]
-
-
-def _session_values(shards: list[SessionFigures]) -> dict[str, Any]:
-    sessions = sum(shard.sessions for shard in shards)
-
-    def mean(total: float) -> float | None:
-        return total / sessions if sessions else None
-
-    return {
-        "sessions_8h": sessions,
-        "sessions_active": sum(shard.active for shard in shards),
-        "session_seconds_mean": mean(sum(shard.duration_ns for shard in shards) / 10**9),
-        "session_clicks_mean": mean(sum(shard.clicks for shard in shards)),
-        "session_bounce_share": mean(sum(shard.single for shard in shards)),
-    }
+    return Board(beat.as_of_s * 1000, values)
 
 
 def _progress(beats: list[Beat]) -> dict[str, Any]:
@@ -149,7 +94,7 @@ def _progress(beats: list[Beat]) -> dict[str, Any]:
     return progress
 
 
-def _frame(columns: dict[str, Any]) -> str:
+def _json(columns: Frame) -> str:
     frame = pd.DataFrame({name: pd.Series(values, dtype=_dtype(values)) for name, values in columns.items()})
     if "datetime" in frame:
         frame["datetime"] = pd.to_datetime(frame["datetime"], unit="ms")
@@ -157,6 +102,6 @@ def _frame(columns: dict[str, Any]) -> str:
     return text
 
 
-def _dtype(values: list[Any]) -> Any:
+def _dtype(values: Sequence[Any]) -> Any:
     """Integers stay integers; all else goes to JSON as it is."""
     return "int64" if values and all(type(value) is int for value in values) else object

@@ -7,11 +7,12 @@ import time
 from datetime import datetime
 
 import bytewax.operators as op
-from bytewax.dataflow import Dataflow
+from bytewax.dataflow import Dataflow, operator
 from bytewax.inputs import DynamicSource, StatelessSourcePartition
 from bytewax.operators import StatefulBatchLogic
 
 from flows import __version__
+from flows.operators.shards import Shards
 from flows.runtime.idle import DUE, NAP_S, Rest
 from flows.runtime.open_files import allow_open_files
 from flows.runtime.pulse import PULSE
@@ -27,11 +28,12 @@ log = logging.getLogger("clicks.cluster")
 _LOOK_MS, _TELL_MS = 1000, 10_000
 
 
-def meet(name: str, flow: Dataflow, cluster: Cluster, state: State) -> None:
+@operator
+def meet(step_id: str, flow: Dataflow, shards: Shards) -> None:
     """Let every worker tell all processes what its shards have applied."""
-    cluster.opened = state.open_with
-    told = op.input(f"{name}_tell", flow, _Tellers(cluster, state))
-    op.stateful_batch(name, told, lambda _: _Learner(cluster))
+    shards.cluster.opened = shards.state.open_with
+    told = op.input("tell", flow, _Tellers(shards.cluster, shards.state))
+    op.stateful_batch("learn", told, lambda _: _Learner(shards.cluster))
 
 
 class _Tellers(DynamicSource[tuple[str, Told]]):

@@ -51,7 +51,7 @@ class Cluster:
 
     def __init__(self, shards: int, clock: FlowClock, every_ms: int) -> None:
         self.shards, self.workers = shards, 1
-        self.clock, self._every_ms = clock, every_ms
+        self.clock, self.every_ms = clock, every_ms
         self.watch = ClockWatch(clock)
         self.opening: Opening | None = None
         self.ended = False
@@ -59,7 +59,7 @@ class Cluster:
         self._applied: dict[int, Header] = {}
         self._keys: list[int] = []
         self._drawn = 0
-        self.opened: Callable[[Opening], None] = lambda _: None
+        self.opened: Callable[[int], None] = lambda _: None
         self._lock = threading.Lock()
 
     def join(self, worker: int, workers: int) -> None:
@@ -83,15 +83,18 @@ class Cluster:
     @property
     def until_beat_s(self) -> float:
         """How long it is until a board is due."""
-        return (self._every_ms - self.clock.now_ms() % self._every_ms) / 1000
+        return (self.every_ms - self.clock.now_ms() % self.every_ms) / 1000
 
     def shards_of(self, worker: int) -> range:
         """Return the shards that run on a worker."""
         return range(worker, self.shards, self.workers)
 
+    def shard_keys(self) -> list[str]:
+        """Return the key of each shard."""
+        return self._keys_by_shard
+
     @cached_property
-    def keys(self) -> list[str]:
-        """The key of each shard."""
+    def _keys_by_shard(self) -> list[str]:
         return [key_on(f"{n:04d}", n % self.workers, self.workers) for n in range(self.shards)]
 
     @cached_property
@@ -117,7 +120,7 @@ class Cluster:
                 self._drawn = told.drawn
             if self.opening is None and len(self._applied) == self.shards:
                 opening = self._opening()
-                self.opened(opening)
+                self.opened(opening.key)
                 self.clock.reach(opening.mark.as_of_s * 1000)
                 if opening.missing and 0 in self._here:
                     shards = ", ".join(map(str, opening.missing))

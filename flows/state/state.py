@@ -29,7 +29,6 @@ from flows.model.packing import encode
 from flows.runtime.exits import fail
 from flows.runtime.malloc import Heap
 from flows.runtime.telemetry import SNAPSHOT_SECONDS
-from flows.shards.opening import Opening
 from flows.state.key import write_key
 from flows.state.part_sizes import Credit, Sizes
 from flows.state.store import (
@@ -126,13 +125,13 @@ class State:
         self._crowded = crowded
         return crowded
 
-    def open_with(self, opening: Opening) -> None:
+    def open_with(self, key: int) -> None:
         """Take note of the key that the shards are to keep, before any is opened.
 
         It is kept beside them too: rebuilt with another one, steps and offers would be told twice.
         """
-        self._key = opening.key
-        write_key(self.directory, opening.key)
+        self._key = key
+        write_key(self.directory, key)
 
     def expect(self, operator: str, *, everywhere: bool, reports: bool = True) -> None:
         """Announce an operator that keeps state, in every shard or in the first alone."""

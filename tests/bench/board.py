@@ -54,9 +54,9 @@ def boards(log: Path, shards: int) -> list[tuple[int, int, float, int]]:
     made: list[tuple[list[Report], float, Board]] = []
     compose = board.compose
 
-    def timed(reports: list[Report], *rest: Any) -> Board:
+    def timed(metrics: Any, reports: list[Report], every_ms: int) -> Board:
         begun_s = time.thread_time()
-        done = compose(reports, *rest)
+        done = compose(metrics, reports, every_ms)
         made.append((reports, 1000 * (time.thread_time() - begun_s), done))
         return done
 

@@ -83,7 +83,7 @@ def crossing(records: list[bytes], workers: int) -> dict[str, float]:
     """Return the bytes and the CPU per click of what leaves a worker of `workers` for others."""
     cluster = cluster_of(16)
     cluster.join(0, workers)
-    splits = by_visitor(cluster), by_page(cluster), by_age(cluster)
+    splits = by_visitor(cluster.shard_keys), by_page(cluster.shard_keys), by_age(cluster.shard_keys)
     size = 0
     cpu_s = [0.0, 0.0]
     for start in range(0, len(records), BATCH):

@@ -20,7 +20,8 @@ from bytewax.testing import run_main
 
 from flows import clicks
 from flows.ingest.decode import decode
-from flows.metrics import categories, pages
+from flows.metrics.categories import Categories
+from flows.metrics.pages import Pages
 from flows.settings import Settings
 from flows.shards.clock import FlowClock
 from flows.sources.file import FilePartition
@@ -84,8 +85,12 @@ def a_board_a_minute(log: Path, timed: Timed) -> None:
 
 def eight_hour_windows(log: Path, timed: Timed) -> None:
     """Run the flow with windows of 8 hours for pages and categories, in place of 1 hour."""
-    with mock.patch.object(pages, "WINDOW_S", 8 * 3600), mock.patch.object(categories, "WINDOW_S", 8 * 3600):
+    with mock.patch.multiple(clicks, Pages=_long(Pages), Categories=_long(Categories)):
         whole_flow(log, timed)
+
+
+def _long(metric: Callable[..., Any]) -> Callable[..., Any]:
+    return lambda **given: metric(**given | {"window_s": 8 * 3600})
 
 
 def from_kafka(log: Path, timed: Timed) -> None:

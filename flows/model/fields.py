@@ -1,0 +1,66 @@
+"""FIELDS: which fields of a record become columns of clicks, and how.
+
+One entry a field; the decoder, its checks and the columns that shards get are all made from this table. To
+count clicks by another field, add it here:
+
+    Field("country", "country", TEXT, ("visits",), missing=UNKNOWN)
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal, NamedTuple
+
+UNKNOWN = "Unknown"
+# The device types that are counted by name.
+DEVICE_TYPES = ("Desktop", "Tablet", "Mobile")
+
+# A NAME tells things apart, so a longer one makes the record `too_long`; a TEXT is only shown, so it is cut.
+MAX_NAME_CHARS: Final = 256
+SHOWN_CHARS: Final = 512
+
+Kind = Literal["name", "text", "number"]
+NAME: Final = "name"
+TEXT: Final = "text"
+NUMBER: Final = "number"
+
+
+class Field(NamedTuple):
+    """A field `name` of a record, a string or (NUMBER) a number, as column `column`.
+
+    `streams`: the streams of shards' clicks that carry it: `visits` (by visitor), `views` (by page).
+    `missing`: what they have where a click has none. `spelled`: words that are known in any case.
+    """
+
+    name: str
+    column: str
+    kind: Kind
+    streams: tuple[str, ...] = ()
+    missing: str | None = None
+    spelled: tuple[str, ...] = ()
+
+    def word(self, value: str | None) -> str | None:
+        """Return a string of a record as the column has it; an empty one is none."""
+        if not value:
+            return None
+        if self.kind == TEXT:
+            return value[:SHOWN_CHARS]
+        return next((word for word in self.spelled if word.lower() == value.lower()), value)
+
+
+# `visitor` stands in every record; who sends the others, sends them under these names.
+FIELDS: Final = (
+    Field("userId", "visitor", NAME, ("visits",)),
+    Field("productId", "product", NAME, ("visits", "views")),
+    Field("category", "category", NAME, ("visits", "views"), missing=UNKNOWN),
+    Field("title", "title", TEXT, ("views",)),
+    Field("deviceType", "device", NAME, ("visits",), spelled=DEVICE_TYPES),
+    Field("gender", "gender", TEXT, ("visits",)),
+    Field("age", "age", NUMBER),
+)
+WORDS: Final = tuple(field for field in FIELDS if field.kind != NUMBER)
+NUMBERS: Final = tuple(field for field in FIELDS if field.kind == NUMBER)
+
+
+def carried_by(stream: str) -> tuple[Field, ...]:
+    """Return the fields that a stream of shards' clicks carries."""
+    return tuple(field for field in FIELDS if stream in field.streams)
