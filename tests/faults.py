@@ -33,7 +33,7 @@ from flows.operators import board, meet, windowed
 from flows.sinks.redis import sink
 from flows.sources import file
 from flows.state import part_sizes
-from flows.state.state import Shard
+from flows.state.shard import Shard
 from tests.kafka_faults import KAFKA_FAULTS
 from tests.mutants import KILLERS, MUTANTS
 

@@ -27,7 +27,7 @@ from flows.shards.directory import Directory
 from flows.shards.opening import Opening
 from flows.sinks.redis import sink as redis_sink
 from flows.sources import file as sources
-from flows.state.state import Shard
+from flows.state.shard import Shard
 from flows.windows.ring import Ring
 from flows.windows.slices import Slices
 from flows.windows.table import Table

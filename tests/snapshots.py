@@ -34,7 +34,7 @@ from flows.model.columns import Ints
 from flows.settings import Settings
 from flows.sources import file as sources
 from flows.state.inspection import inspect
-from flows.state.state import Shard
+from flows.state.shard import Shard
 from tests import logs
 from tests.servers import RedisServer, wait_until
 

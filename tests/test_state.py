@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -24,9 +24,11 @@ from rocksdict import Rdict
 from flows.model.mark import Mark
 from flows.model.packing import decode, encode
 from flows.state import part_sizes
+from flows.state import shard as shard_module
 from flows.state import state as state_module
 from flows.state.inspection import inspect
-from flows.state.state import Shard, State
+from flows.state.shard import Shard
+from flows.state.state import State
 from flows.state.store import VERSION, options, shard_path
 from flows.windows.ring import Ring
 from flows.windows.slices import Slices
@@ -272,8 +274,8 @@ CASES: list[tuple[str, Damage, str]] = [
     ("another source", in_format(source="demo:"), "of source demo:, this flow has file:"),
     (
         "other operators",
-        in_format(operators=["visits"]),
-        "holds state of operators ['visits'], this flow has",
+        in_format(operators=["countries", "visits"]),
+        "holds state of operators ['countries', 'visits'], this flow has",
     ),
 ]
 
@@ -287,6 +289,21 @@ def test_damage_is_healed_or_refused(damage: Damage, refusal: str, killed: Kille
         killed.flow.assert_exact()
     else:
         assert_refused(killed.flow, status, DAMAGED if refusal == EITHER else refusal or "to be healed")
+
+
+def test_a_metric_that_is_added_begins_empty_and_the_others_go_on(killed: Killed) -> None:
+    killed.restore()
+
+    def remove(db: Rdict) -> None:
+        own_format = decode(_bytes(db.get(b"format")))
+        own_format["operators"].remove("devices")
+        db.put(b"format", encode(own_format))
+        db.drop_column_family("devices")
+
+    for number in range(killed.flow.shards):
+        in_rocksdb(remove, number)(killed.flow.state, killed)
+    assert killed.flow.run(Faults(pause_s=0.0)) == 0, killed.flow.output
+    killed.flow.assert_exact(but=("device_type_popularity", "devices_now"))
 
 
 def assert_refused(flow: CrashedFlow, status: int, refusal: str) -> None:
@@ -359,9 +376,9 @@ def save(shard: Shard, operator: str, held: dict[str, list[dict[str, Any]]], par
     shard.save(operator, changes)
 
 
-def state_of(directory: Path) -> State:
+def state_of(directory: Path, operators: Sequence[str] = ("a", "b")) -> State:
     store = State(directory, 1, "log")
-    for operator in ("a", "b"):
+    for operator in operators:
         store.expect(operator, everywhere=True)
     return store
 
@@ -389,7 +406,29 @@ def refusing(monkeypatch: pytest.MonkeyPatch) -> None:
         raise Refused(message)
 
     monkeypatch.setattr(state_module, "fail", refuse)
+    monkeypatch.setattr(shard_module, "fail", refuse)
     monkeypatch.setattr(part_sizes, "_SLACK_BYTES", 3000)
+
+
+@pytest.mark.parametrize("saves", [True, False])
+def test_an_operator_that_is_added_begins_empty(saves: bool, tmp_path: Path) -> None:
+    history = fill(tmp_path / "state", Random(1))
+    shard = state_of(tmp_path / "state", "abc").shard(0)
+    assert {operator: shard.load(operator) for operator in "abc"} == {**history[-1], "c": []}
+    held: dict[str, list[dict[str, Any]]] = {**history[-1], "c": []}
+    if saves:
+        for operator in held:
+            save(shard, operator, held, {"n": len(history), "data": b"new"})
+            shard.save_position({"log": len(history)}, Mark()) if operator == "a" else None
+    shard.close()
+    again = state_of(tmp_path / "state", "abc").shard(0)
+    assert {operator: again.load(operator) for operator in held} == held
+    assert again.positions == {"log": len(history) - 1 + saves}
+    again.close()
+    if not saves:  # nothing is left of it: a flow without it goes on
+        without = state_of(tmp_path / "state").shard(0)
+        assert {operator: without.load(operator) for operator in "ab"} == history[-1]
+        without.close()
 
 
 @pytest.mark.usefixtures("refusing")

@@ -18,7 +18,8 @@ from flows.runtime.exits import fail
 from flows.runtime.signals import stop_requested
 from flows.shards.admission import Admission, GapError
 from flows.shards.directory import Directory
-from flows.state.state import Shard, State
+from flows.state.shard import Shard
+from flows.state.state import State
 
 
 @operator

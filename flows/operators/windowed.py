@@ -15,7 +15,8 @@ from flows.metrics.metric import Metric
 from flows.model.shard_clicks import Beat, ShardClicks
 from flows.operators.shards import Shards
 from flows.runtime import telemetry
-from flows.state.state import Shard, State
+from flows.state.shard import Shard
+from flows.state.state import State
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,29 +21,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from rocksdict import Rdict, WriteBatch, WriteOptions
-
-from flows.model.mark import Mark
-from flows.model.notes import Flight, Reading
-from flows.model.packing import encode
 from flows.runtime.exits import fail
 from flows.runtime.malloc import Heap
-from flows.runtime.telemetry import SNAPSHOT_SECONDS
 from flows.state.key import write_key
-from flows.state.part_sizes import Credit, Sizes
+from flows.state.part_sizes import Credit
+from flows.state.shard import Shard
 from flows.state.store import (
     VERSION,
     Header,
-    flight_key,
-    header_of,
-    options,
-    parts_of,
-    poison_key,
     read_header,
-    reading_key,
     shard_path,
 )
-from flows.state.trouble import DamagedError, unmakeable, unusable, unwritable
+from flows.state.trouble import DamagedError, unusable
 
 log = logging.getLogger("clicks.state")
 
@@ -56,10 +45,8 @@ _REMEDIES = {
     "shard": "put it back in its place",
     "source": "set CLICKS_SOURCE back",
     "log": "it is another log under the same name, so put the one back that was read",
-    "operators": "run the flow that wrote it",
+    "operators": "run a flow that has all of these",
 }
-
-Changes = Callable[..., dict[str, Any]]
 
 
 class Sized(Protocol):
@@ -179,135 +166,14 @@ class State:
         } | {name: value for name, value in (("log", self._log), ("key", self._key)) if value is not None}
 
 
-class Shard:
-    """One shard's database; `positions` and `mark` are as of when it was opened."""
-
-    def __init__(
-        self,
-        path: Path,
-        own_format: dict[str, Any],
-        credit: Credit,
-        heap: Heap,
-        before_saving: Callable[[], None] = lambda: None,
-    ) -> None:
-        self.path, self.number, self._credit, self._heap = path, int(own_format["shard"]), credit, heap
-        self._before_saving = before_saving
-        self._operators: list[str] = own_format["operators"]
-        try:
-            path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            columns = {name: options() for name in ["default", *self._operators]}
-            self._db = Rdict(str(path), options(), columns)
-            header = header_of(self._db)
-            if not own_format.items() <= header.format.items():
-                self._db.put(b"format", encode(header.format | own_format))
-        except OSError as error:
-            fail(unmakeable(path, error))
-        except Exception as error:
-            fail(unusable(path, error))
-        self.positions, self.mark = header.positions, header.mark
-        self._epoch = header.epoch
-        self._handles = {name: self._db.get_column_family_handle(name) for name in self._operators}
-        self._sizes = {name: Sizes() for name in self._operators}
-        self._epochs: list[dict[str, tuple[bytes, bool]]] = []
-        self._positions: list[dict[str, Any]] = []
-
-    def load(self, operator: str) -> list[dict[str, Any]]:
-        """Return the parts of an operator's state, oldest first; ends the flow if any is missing."""
-        try:
-            parts = parts_of(self._db, operator, self._epoch)
-        except Exception as error:
-            fail(unusable(self.path, error))
-        for size_bytes, part in parts:
-            self._sizes[operator].add(size_bytes, whole=part.pop("whole"))
-        return [part for _, part in parts]
-
-    def save_position(self, positions: dict[str, int], mark: Mark) -> None:
-        """Give the position that belongs to what the operators save of this epoch."""
-        self._positions.append({"positions": dict(positions), "mark": mark})
-
-    def show(self, positions: dict[str, int], mark: Mark) -> None:
-        """Keep what a board shows that is about to be published; survives a kill, and is not synced."""
-        self._put(b"shown", encode({"positions": positions, "mark": mark}))
-
-    def note(self, source: str, reading: Reading) -> None:
-        """Keep a reading; survives a kill, and is not synced."""
-        what = reading._asdict()
-        self._put(reading_key(source, what.pop("start")), encode(what))
-
-    def forget(self, source: str, position: int) -> None:
-        """Let go of the readings, and the poison, of what is before `position`."""
-        for key in reading_key, poison_key:
-            self._note(self._db.delete_range, key(source, 0), key(source, position))
-
-    def fly(self, source: str, flight: Flight) -> None:
-        """Keep what of a source is being taken in; survives a kill, and is not synced."""
-        self._put(flight_key(source), encode(flight._asdict()))
-
-    def poison(self, source: str, position: int) -> None:
-        """Keep that a record is poison."""
-        self._put(poison_key(source, position), b"")
-
-    def save(self, operator: str, changes: Changes) -> None:
-        """Give an operator's changes of an epoch; with those of the last operator all are written."""
-        self._before_saving()
-        sizes = self._sizes[operator]
-        whole = sizes.first or (sizes.outgrown and self._credit.left)
-        part = encode(changes(everything=whole) | {"whole": whole}), whole
-        if not sizes.first:
-            self._credit.note(len(part[0]), whole=whole)
-        for epoch in self._epochs:
-            if operator not in epoch:
-                epoch[operator] = part
-                break
-        else:
-            self._epochs.append({operator: part})
-        if len(self._epochs[0]) == len(self._operators):
-            self._write(self._epochs.pop(0), self._positions.pop(0))
-            self._heap.trim(time.monotonic())
-
-    def _put(self, key: bytes, value: bytes) -> None:
-        self._note(self._db.put, key, value)
-
-    def _note(self, do: Callable[[bytes, bytes], None], first: bytes, second: bytes) -> None:
-        try:
-            do(first, second)
-        except Exception as error:
-            fail(unwritable(self.path, error))
-
-    @property
-    def held_bytes(self) -> int:
-        """How many bytes the parts on disk have."""
-        return sum(sizes.all_bytes for sizes in self._sizes.values())
-
-    def close(self) -> None:
-        """Let go of the files; nothing is lost without."""
-        self._handles.clear()
-        self._db.close()
-
-    @SNAPSHOT_SECONDS.time()
-    def _write(self, parts: dict[str, tuple[bytes, bool]], position: dict[str, Any]) -> None:
-        self._epoch += 1
-        batch = WriteBatch(raw_mode=True)
-        for operator, (part, whole) in parts.items():
-            if whole:
-                batch.delete_range(_key(0), _key(self._epoch), self._handles[operator])
-            batch.put(_key(self._epoch), part, self._handles[operator])
-            self._sizes[operator].add(len(part), whole=whole)
-        batch.put(b"position", encode({"epoch": self._epoch, **position}))
-        synced = WriteOptions()
-        synced.sync = True
-        try:
-            self._db.write(batch, synced)
-        except Exception as error:
-            fail(unwritable(self.path, error))
-
-
 def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
     try:
         header = read_header(path)
     except (DamagedError, OSError) as error:
         fail(unusable(path, error))
     for key, value in header.format.items():
+        if key == "operators" and set(value) <= set(wanted[key]):
+            continue  # those that are not there yet begin empty
         if value != wanted.get(key, value if key in ("log", "key") else None):
             if key == "log" and wanted["source"].startswith("kafka:"):
                 fail(
@@ -317,7 +183,3 @@ def _checked_header(path: Path, wanted: dict[str, Any]) -> Header:
             remedy = f"{_REMEDIES.get(key, 'set it back')}, or set CLICKS_STATE_DIR to another directory"
             fail(f"{path} holds state of {key} {value}, this flow has {wanted.get(key)}: {remedy}")
     return header
-
-
-def _key(epoch: int) -> bytes:
-    return epoch.to_bytes(8, "big")
