@@ -1,1 +1,1 @@
-"""The live page: `streamlit run dashboard/app.py`. It only reads Redis; `board` is its one door to it."""
+"""The live page: `streamlit run dashboard/app.py`. It only reads Redis, by `dashboard.data.reader`."""

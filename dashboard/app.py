@@ -13,11 +13,12 @@ HERE = Path(__file__).resolve().parent
 if str(HERE.parent) not in sys.path:  # Streamlit puts only this file's folder on the path
     sys.path.insert(0, str(HERE.parent))
 
-from dashboard import header, panels  # noqa: E402
-from dashboard.board import BoardError, Reader  # noqa: E402
+from dashboard.data.board import Board, Figures  # noqa: E402
+from dashboard.data.reader import BoardError, Reader  # noqa: E402
+from dashboard.data.trust import Watch  # noqa: E402
 from dashboard.door import is_own, refusal  # noqa: E402
-from dashboard.figures import Board, Figures  # noqa: E402
-from dashboard.health import Watch  # noqa: E402
+from dashboard.page import header, layout  # noqa: E402
+from dashboard.page.panels.panel import View  # noqa: E402
 from flows.runtime.exits import SettingsError  # noqa: E402
 from flows.settings import EMBEDDED_URL, Settings  # noqa: E402
 
@@ -27,7 +28,7 @@ REFRESH_S = 1.0
 def main() -> None:
     """Draw the page once; after that only `live` runs, once a second."""
     st.set_page_config(page_title="Clicks", layout="wide", page_icon=(HERE / "icon.svg").read_text())
-    st.html(HERE / "style.css")
+    st.html(HERE / "page/style.css")
     host = st.context.headers.get("Host")
     if not is_own(host, [str(st.get_option(name)) for name in ("browser.serverAddress", "server.address")]):
         st.error(refusal(host or ""))
@@ -57,7 +58,7 @@ def live(zone: ZoneInfo) -> None:
     board = watch.board
     ended_ms = board.as_of_ms if board and board.ended else None
     with st.container(key="figures"):
-        panels.draw(board or Figures(), zone, ended_ms or flow_ms)
+        layout.draw(board or Figures(), View(zone, ended_ms or flow_ms))
 
 
 def _read() -> Board | BoardError | None:
@@ -71,7 +72,7 @@ def _read() -> Board | BoardError | None:
 
 @st.cache_resource(show_spinner=False)
 def _reader() -> Reader:
-    return Reader(Settings.from_env().redis_url or EMBEDDED_URL)
+    return Reader(Settings.from_env().redis_url or EMBEDDED_URL, layout.TABLES)
 
 
 if __name__ == "__main__":

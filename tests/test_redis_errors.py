@@ -17,7 +17,7 @@ import redis
 from bytewax.outputs import StatelessSinkPartition
 from redis import exceptions
 
-from dashboard.board import BoardError, Reader, UnreachableError
+from dashboard.data.reader import BoardError, Reader, UnreachableError
 from flows.model.board import Board
 from flows.runtime.exits import Kind
 from flows.settings import Settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dashboard.board import Reader, UnreachableError
+from dashboard.data.reader import Reader, UnreachableError
 from flows.runtime.exits import SettingsError
 from flows.settings import Settings
 from flows.sinks.redis.sink import RedisSink

@@ -8,14 +8,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboard.board import BoardError, UnreachableError, UnreadableError
-from dashboard.figures import Board, Minute
-from dashboard.header import verdict
-from dashboard.health import State, Watch
+from dashboard.data.board import Board, Table
+from dashboard.data.reader import BoardError, UnreachableError, UnreadableError
+from dashboard.data.tables import CLICKS, MINUTES, Minute
+from dashboard.data.trust import State, Watch
+from dashboard.page.header import verdict
 
 T0 = 1_700_000_000_000
 BUSY = tuple(Minute(T0 + 60_000 * i, 600, 300) for i in range(15))
 RARE = tuple(Minute(T0 + 60_000 * i, 1, 1) for i in range(15))
+FACTS = ("clicks_total", "lag", "clock_slow")
+TABLES: dict[str, Table[Any]] = {"minutes": MINUTES, "raw": CLICKS}
 
 
 def board(**changes: Any) -> Board:
@@ -25,10 +28,16 @@ def board(**changes: Any) -> Board:
         published_at_ms=T0,
         publish_every_ms=1000,
         ended=False,
-        clicks_total=100,
-        lag=0,
+        facts={"clicks_total": 100, "lag": 0},
     )
-    return replace(plain, **changes)
+    return changed(plain, **changes)
+
+
+def changed(plain: Board, **changes: Any) -> Board:
+    """Return a board with other fields, tables (`minutes`, `raw`) and facts."""
+    facts = {name: changes.pop(name) for name in FACTS if name in changes}
+    tables = {table.key: changes.pop(name) for name, table in TABLES.items() if name in changes}
+    return replace(plain, facts={**plain.facts, **facts}, tables={**plain.tables, **tables}, **changes)
 
 
 @pytest.mark.parametrize(
@@ -94,7 +103,7 @@ def test_a_source_that_stops_answering_is_stale_a_quiet_one_is_not() -> None:
     assert watch.state(T0 + 5000, 5000) is State.SILENT
     # However long that takes, `as_of` stands.
     for ms in (6000, 99_000):
-        watch.see(replace(quiet, published_at_ms=T0 + ms, lag=None), ms)
+        watch.see(changed(quiet, published_at_ms=T0 + ms, lag=None), ms)
         assert watch.state(T0 + ms, ms) is State.SOURCE_STALE
 
 

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from playwright.sync_api import Page
 
-from dashboard.wording import duration, number, share
+from dashboard.page.text import duration, number, share
 from tests.dashboard.conftest import now_ms
 from tests.dashboard.looking import (
     bars,

@@ -6,9 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from dashboard.charts import half_hour_frame, sessions_spec
-from dashboard.figures import HalfHour
-from dashboard.wording import ago, clock, duration, hint, number, rate, safe, share
+from dashboard.page.charts import half_hour_frame, sessions_spec
+from dashboard.page.text import ago, clock, duration, hint, number, rate, safe, share
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -57,7 +56,7 @@ def test_endless_text_is_cut() -> None:
 
 def test_the_hour_a_clock_is_turned_back_is_two_hours_in_a_chart() -> None:
     start_ms = 1_698_537_600_000  # 2023-10-29 00:00 UTC, an hour before Berlin turns its clock back
-    frame = half_hour_frame([HalfHour(start_ms + 1_800_000 * i, i) for i in range(6)], BERLIN)
+    frame = half_hour_frame([(start_ms + 1_800_000 * i, i) for i in range(6)], BERLIN)
     assert [label[11:16] for label in frame["from"]] == ["02:00", "02:30", "02:00", "02:30", "03:00", "03:30"]
     assert frame["from"].is_unique
     assert frame["part"].tolist() == ["whole"] * 5 + ["so far"]

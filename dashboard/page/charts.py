@@ -14,8 +14,8 @@ from zlib import crc32
 import altair as alt
 import pandas as pd
 
-from dashboard.figures import HalfHour, Minute
-from dashboard.wording import at
+from dashboard.data.tables import Minute
+from dashboard.page.text import at
 
 VISITORS_HEIGHT = 176
 CLICKS_HEIGHT = 104
@@ -30,10 +30,10 @@ def minute_frame(minutes: Iterable[Minute], zone: tzinfo) -> pd.DataFrame:
     return _frame([m.start_ms for m in rows], zone, counts)
 
 
-def half_hour_frame(half_hours: Iterable[HalfHour], zone: tzinfo) -> pd.DataFrame:
-    """One row a half hour, oldest first; the last one is still filling."""
+def half_hour_frame(half_hours: Iterable[tuple[int, int]], zone: tzinfo) -> pd.DataFrame:
+    """One row a half hour, given as (start in epoch ms, sessions), oldest first; the last still filling."""
     rows = list(half_hours)
-    return _frame([h.start_ms for h in rows], zone, {"sessions": [h.sessions for h in rows]})
+    return _frame([start_ms for start_ms, _ in rows], zone, {"sessions": [sessions for _, sessions in rows]})
 
 
 def _frame(starts_ms: list[int], zone: tzinfo, counts: dict[str, list[int]]) -> pd.DataFrame:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from dashboard.wording import hint, number, safe
+from dashboard.page.text import hint, number, safe
 
 
 def figures(rows: Iterable[tuple[str, str, str]]) -> str:

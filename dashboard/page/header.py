@@ -6,9 +6,9 @@ import html
 import re
 from zoneinfo import ZoneInfo
 
-from dashboard.figures import Board, Figures
-from dashboard.health import State, Watch, silent_since_ms
-from dashboard.wording import ago, at, clock, hint, number, rate, safe
+from dashboard.data.board import Board, Figures
+from dashboard.data.trust import State, Watch, silent_since_ms
+from dashboard.page.text import ago, at, clock, hint, number, rate, safe
 
 
 def verdict(state: State, watch: Watch, zone: ZoneInfo, now_ms: float, ahead_ms: float = 0) -> str:
@@ -37,7 +37,7 @@ def _flows(watch: Watch) -> str:
 def _clocks(watch: Watch, ahead_ms: float) -> str:
     """Return what is to be said of clocks: that the flow's is slow, that this host's is another."""
     said = ""
-    if watch.board and watch.board.clock_slow:
+    if watch.board and watch.board.is_set("clock_slow"):
         said += (
             " Most clicks of the last minute are ahead of the flow's clock: it is slow. "
             "Set the clock of its host (NTP), then restart the flow."
@@ -83,8 +83,9 @@ def freshness(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
     board = watch.board or Figures()
     as_of_ms = board.as_of_ms if isinstance(board, Board) else None
     when = zone.key if as_of_ms is None else f"{at(as_of_ms, zone).tzname()}, {ago(now_ms - as_of_ms)}"
-    lag = board.lag if state.trusted else None
-    total = f"{number(board.clicks_total)} in all" if board.clicks_total is not None else "total unknown"
+    lag = board.count("lag") if state.trusted else None
+    clicks = board.count("clicks_total")
+    total = "total unknown" if clicks is None else f"{number(clicks)} in all"
     facts = [
         ("as_of", "As of", clock(as_of_ms, zone, now_ms), when),
         (
@@ -94,14 +95,12 @@ def freshness(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
             total,
         ),
         ("lag", "Lag", "unknown" if lag is None else number(lag), "clicks not read yet"),
-        ("rejected", "Rejected", number(board.rejected_total), _reasons(board)),
-        ("late", "Late", number(board.late_total), "older than every window"),
-        ("ahead", "Ahead", number(board.ahead), "waiting for their time"),
+        ("rejected", "Rejected", number(board.count("rejected_total")), _reasons(board)),
+        ("late", "Late", number(board.count("late_total")), "older than every window"),
+        ("ahead", "Ahead", number(board.count("ahead")), "waiting for their time"),
     ]
-    if board.entries_dropped_total:
-        facts.append(
-            ("dropped", "Log entries lost", number(board.entries_dropped_total), "Redis or Kafka was away")
-        )
+    if dropped := board.count("entries_dropped_total"):
+        facts.append(("dropped", "Log entries lost", number(dropped), "Redis or Kafka was away"))
     cells = "".join(
         f'<div><dt>{label}</dt><dd><span data-figure="{key}">{value}</span>'
         f'<small title="{hint(plain)}">{note}</small></dd></div>'
@@ -117,7 +116,7 @@ _TAGS = re.compile(r"<[^>]*>")
 
 
 def _reasons(board: Figures) -> str:
-    if board.rejected_total is None:
+    if board.count("rejected_total") is None:
         return "reasons unknown"
     counts = sorted(board.rejected_reasons.items(), key=lambda item: (-item[1], item[0]))
     return (

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from enum import Enum
 from itertools import pairwise
 
-from dashboard.board import BoardError, UnreachableError
-from dashboard.figures import Board
+from dashboard.data.board import Board
+from dashboard.data.reader import BoardError, UnreachableError
+from dashboard.data.tables import CLICKS, MINUTES
 
 STALE_AFTER_MS = 3000
 STALE_AFTER_INTERVALS = 3
@@ -79,11 +80,12 @@ class Watch:
         return len(set(self.owners)) if changes >= len(set(self.owners)) > 1 else 1
 
     def _count(self, board: Board) -> None:
-        self.lag_seen = self.lag_seen or board.lag is not None
-        if board.clicks_total is None:
+        self.lag_seen = self.lag_seen or board.count("lag") is not None
+        total = board.count("clicks_total")
+        if total is None:
             self._totals.clear()
             return
-        newest = (board.published_at_ms, board.clicks_total)
+        newest = (board.published_at_ms, total)
         if self._totals and (newest[0] < self._totals[-1][0] or newest[1] < self._totals[-1][1]):
             self._totals.clear()  # another flow, or one that began anew
         self._totals.append(newest)
@@ -119,7 +121,7 @@ class Watch:
         if ticks_ms - self._changed_ms > patience_ms:
             return State.STALE
         # While the source does not answer `as_of` stands still.
-        if board.lag is None and self.lag_seen and silent_since_ms(board, board.published_at_ms):
+        if board.count("lag") is None and self.lag_seen and silent_since_ms(board, board.published_at_ms):
             return State.SOURCE_STALE
         silent = silent_since_ms(board, board.as_of_ms) is not None
         if board.published_at_ms - board.as_of_ms > BEHIND_AFTER_MS:
@@ -129,12 +131,13 @@ class Watch:
 
 def silent_since_ms(board: Board, until_ms: int) -> int | None:
     """Return the newest click's event time (epoch ms) if there was none for conspicuously long `until_ms`."""
-    if not board.raw or not board.minutes:
+    newest, minutes = board.rows(CLICKS), board.rows(MINUTES)
+    if not newest or not minutes:
         return None
-    newest_ms = board.raw[0].get("datetime")
-    clicks = sum(minute.clicks for minute in board.minutes)
+    newest_ms = newest[0].get("datetime")
+    clicks = sum(minute.clicks for minute in minutes)
     if not isinstance(newest_ms, int):
         return None
-    gap_ms = len(board.minutes) * 60_000 / max(clicks, 1)
+    gap_ms = len(minutes) * 60_000 / max(clicks, 1)
     silent = until_ms - newest_ms > max(SILENT_AFTER_MS, SILENT_AFTER_GAPS * gap_ms)
     return newest_ms if silent else None

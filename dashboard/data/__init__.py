@@ -1,0 +1,1 @@
+"""What the page knows: boards read from Redis, and how far to trust them. No Streamlit here."""

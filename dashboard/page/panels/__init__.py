@@ -1,0 +1,1 @@
+"""The panels of the page: one module each. Which there are, and where, says `dashboard.page.layout`."""

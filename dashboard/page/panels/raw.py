@@ -1,0 +1,64 @@
+"""Raw data view: the newest clicks with all their fields."""
+
+from __future__ import annotations
+
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+import streamlit as st
+
+from dashboard.data.board import Figures
+from dashboard.data.tables import CLICKS
+from dashboard.page.panels.panel import TABLE_HEIGHT, Panel, View, empty, table, times
+
+COLUMNS = {  # column of the frame: heading and width; the moment comes first, in the page's zone
+    "datetime": ("Time", 190),
+    "userId": ("Visitor", 150),
+    "title": ("Title", 220),
+    "category": ("Category", 110),
+    "productId": ("Product", 110),
+    "deviceType": ("Device", 90),
+    "country": ("Country", 120),
+    "gender": ("Gender", 70),
+    "age": ("Age", 60),
+    "birthdate": ("Born", 100),
+    "ip": ("Address", 130),
+    "userAgent": ("User agent", 320),
+    "timestamp": ("timestamp", 170),
+    "original_timestamp": ("original_timestamp", 150),
+}
+
+
+def _draw(board: Figures, view: View) -> None:
+    rows = board.rows(CLICKS)
+    if not rows:
+        empty(rows, "No click in the last hour.", TABLE_HEIGHT)
+        return
+    frame = pd.DataFrame({name: _cells(name, [row.get(name) for row in rows], view.zone) for name in COLUMNS})
+    columns = {
+        name: st.column_config.DatetimeColumn(heading, format="YYYY-MM-DD HH:mm:ss.SSS", width=width)
+        if name == "datetime"
+        else st.column_config.NumberColumn(heading, format="%d", width=width)
+        if name == "age"
+        else st.column_config.TextColumn(heading, width=width)
+        for name, (heading, width) in COLUMNS.items()
+    }
+    table(frame, columns, "raw")
+
+
+def _cells(name: str, values: list[object], zone: ZoneInfo) -> pd.Series:
+    if name == "datetime":
+        return times(values, zone)
+    if name == "age":
+        known = [age if isinstance(age, (int, float)) and abs(age) < 1e6 else None for age in values]
+        return pd.Series(known, dtype="float64")
+    return pd.Series([None if value is None else str(value) for value in values], dtype="string")
+
+
+RAW = Panel(
+    key="raw",
+    title="Raw data view",
+    definition="The 100 newest clicks of the last hour, all fields, newest first.",
+    tables=[CLICKS],
+    draw=_draw,
+)
