@@ -44,7 +44,7 @@ def half_applied_batches_are_skipped_whole(patch: Patch) -> None:
 
     def skip(item: ShardClicks, applied: int) -> ShardClicks:
         kept = item.take(np.empty(0, np.int64))
-        kept.rejected, kept.newest = Rejected(), []
+        kept.rejected, kept.recent = Rejected(), []
         return kept
 
     patch.setattr(Opening, "readings", lambda *_: [])

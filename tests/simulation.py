@@ -40,8 +40,8 @@ from flows.operators.windowed import _MetricLogic
 from flows.shards.clock import Clock, FlowClock
 from flows.shards.directory import Directory
 from flows.shards.opening import Opening
+from flows.sources.barriers import Barriers
 from flows.sources.kafka import KafkaPartition
-from flows.sources.metronome import Metronome
 from flows.sources.opening_partition import OpeningPartition
 from flows.state.store import NOTHING, Header, Shown
 
@@ -281,7 +281,7 @@ class Run:
 
         def open_part(opening: Opening) -> KafkaPartition:
             reach = opening.reach(f"{TOPIC}/{number}")
-            return KafkaPartition(reader, number, start, reach, clock, Metronome(EVERY_MS))
+            return KafkaPartition(reader, number, start, reach, clock, Barriers(EVERY_MS))
 
         return open_part
 

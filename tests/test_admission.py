@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from flows.model.batch import Marker
+from flows.model.batch import Barrier
 from flows.model.columns import Encoder
 from flows.model.event_time import covered_from_s
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING
-from flows.model.shard_clicks import Beat, Header, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, Header, ShardClicks
 from flows.shards.admission import Admission, GapError
 from flows.shards.directory import Directory
 
@@ -21,7 +21,7 @@ NOON_S = 1_709_208_000
 def item(
     *seconds: int,
     start: int = 0,
-    marker: Marker | None = None,
+    barrier: Barrier | None = None,
     read_ms: int = 0,
     until_s: int | None = None,
     source: str = "log",
@@ -41,7 +41,7 @@ def item(
             end=start + len(seconds),
             read_ms=read_ms,
             until_s=until_s,
-            marker=marker,
+            barrier=barrier,
             oldest_ns=min(in_time) * 10**9 if in_time else None,
             newest_ns=max(in_time) * 10**9 if in_time else None,
             ahead_s=tuple(sorted({*seconds} - {*in_time})),
@@ -54,14 +54,14 @@ def item(
     )
 
 
-def beat_of(admitted: list[ShardClicks]) -> Beat | None:
+def aligned_of(admitted: list[ShardClicks]) -> AlignedBarrier | None:
     [item] = admitted
-    return item.beat
+    return item.aligned
 
 
 def as_of(admitted: list[ShardClicks]) -> int | None:
-    beat = beat_of(admitted)
-    return None if beat is None else beat.as_of_s
+    barrier = aligned_of(admitted)
+    return None if barrier is None else barrier.as_of_s
 
 
 def admission() -> Admission:
@@ -70,30 +70,30 @@ def admission() -> Admission:
 
 def test_a_finite_source_never_drains_and_says_that_it_has_ended() -> None:
     gate = admission()
-    gate.admit(item(NOON_S, marker=Marker(1)))
-    last = beat_of(gate.last(item(), stopped=False))
+    gate.admit(item(NOON_S, barrier=Barrier(1)))
+    last = aligned_of(gate.last(item(), stopped=False))
     assert last is not None
     assert (last.as_of_s, last.ended) == (NOON_S + 1, True)
-    stopped = beat_of(gate.last(item(), stopped=True))
+    stopped = aligned_of(gate.last(item(), stopped=True))
     assert stopped is not None
     assert not stopped.ended
 
 
 def test_a_click_ahead_of_the_clock_waits_and_then_enters() -> None:
     gate = admission()
-    now = Marker(1, NOON_S * 1000 + 1000, 0)
-    at_noon = item(NOON_S, NOON_S + 240, marker=now, read_ms=now.now_ms or 0, until_s=NOON_S + 1)
+    now = Barrier(1, NOON_S * 1000 + 1000, 0)
+    at_noon = item(NOON_S, NOON_S + 240, barrier=now, read_ms=now.now_ms or 0, until_s=NOON_S + 1)
     [admitted] = gate.admit(at_noon)
     assert admitted.time_ns.tolist() == [NOON_S * 10**9]
-    assert admitted.beat is not None
-    assert (admitted.beat.as_of_s, admitted.beat.ahead, admitted.ahead) == (NOON_S + 1, 1, 1)
-    before = item(start=2, marker=Marker(2, (NOON_S + 240) * 1000, 0), until_s=NOON_S + 240)
+    assert admitted.aligned is not None
+    assert (admitted.aligned.as_of_s, admitted.aligned.ahead, admitted.ahead) == (NOON_S + 1, 1, 1)
+    before = item(start=2, barrier=Barrier(2, (NOON_S + 240) * 1000, 0), until_s=NOON_S + 240)
     assert [len(each) for each in gate.admit(before)] == [0]
-    due = item(start=2, marker=Marker(3, (NOON_S + 241) * 1000, 0), until_s=NOON_S + 241)
-    waited, beat = gate.admit(due)
+    due = item(start=2, barrier=Barrier(3, (NOON_S + 241) * 1000, 0), until_s=NOON_S + 241)
+    waited, barrier = gate.admit(due)
     assert (waited.time_ns.tolist(), waited.due_s) == ([(NOON_S + 240) * 10**9], NOON_S + 240)
-    assert beat.beat is not None
-    assert (beat.beat.as_of_s, beat.beat.ahead) == (NOON_S + 241, 0)
+    assert barrier.aligned is not None
+    assert (barrier.aligned.as_of_s, barrier.aligned.ahead) == (NOON_S + 241, 0)
 
 
 def test_what_waits_survives_with_the_state_and_is_saved_once() -> None:
@@ -104,22 +104,22 @@ def test_what_waits_survives_with_the_state_and_is_saved_once() -> None:
     assert gate.waiting.changes(everything=False)["waiting"] == []
     again = Admission(gate.positions, gate.watermark.mark)
     again.waiting.load(part)
-    waited, _ = again.admit(item(start=2, marker=Marker(1, (NOON_S + 9) * 1000, 0), until_s=NOON_S + 9))
+    waited, _ = again.admit(item(start=2, barrier=Barrier(1, (NOON_S + 9) * 1000, 0), until_s=NOON_S + 9))
     assert waited.second.tolist() == [NOON_S + 5]
     assert waited.position.tolist() == [1]
 
 
 def test_a_beat_waits_for_every_partition_and_knows_the_lag_only_if_all_do() -> None:
     gate = admission()
-    assert beat_of(gate.admit(item(NOON_S, source="a", parts=2, marker=Marker(4, 0, 10)))) is None
-    beat = beat_of(gate.admit(item(NOON_S, source="b", parts=2, marker=Marker(5, 0, 5))))
-    assert beat is not None
-    assert (beat.level, beat.lag, beat.positions) == (4, 15, {"a": 1, "b": 1})
-    assert gate.admit(item(source="b", start=1, parts=2, marker=Marker(6, 0, None))) == []
-    behind, level = gate.admit(item(source="a", start=1, parts=2, marker=Marker(6, 0, 1)))
-    assert (behind.header.source, behind.beat) == ("a", None)
-    assert level.beat is not None
-    assert (level.header.source, level.beat.level, level.beat.lag) == ("b", 6, None)
+    assert aligned_of(gate.admit(item(NOON_S, source="a", parts=2, barrier=Barrier(4, 0, 10)))) is None
+    barrier = aligned_of(gate.admit(item(NOON_S, source="b", parts=2, barrier=Barrier(5, 0, 5))))
+    assert barrier is not None
+    assert (barrier.level, barrier.lag, barrier.positions) == (4, 15, {"a": 1, "b": 1})
+    assert gate.admit(item(source="b", start=1, parts=2, barrier=Barrier(6, 0, None))) == []
+    behind, level = gate.admit(item(source="a", start=1, parts=2, barrier=Barrier(6, 0, 1)))
+    assert (behind.header.source, behind.aligned) == ("a", None)
+    assert level.aligned is not None
+    assert (level.header.source, level.aligned.level, level.aligned.lag) == ("b", 6, None)
 
 
 @pytest.mark.parametrize(("applied", "kept"), [(0, 4), (1, 3), (3, 1), (4, 0), (9, 0)])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.ingest.decode import decode
-from flows.model.batch import Batch, Marker
+from flows.model.batch import Barrier, Batch
 from flows.model.mark import Mark, newest_of
 from flows.model.notes import Reading
 from flows.shards import clock_watch
@@ -188,13 +188,13 @@ def test_what_is_read_again_is_judged_by_the_clock_of_its_first_reading(later_ms
     assert [len(decode(batch).rejected) for batch in Readings("t/0", [], kept).judged(first)] == [2]
     # Of what had not been read the clock is the one of now; batches begin and end where they like.
     again = Batch("t/0", 1, 4, records[1:] + too_new_at(NOON_MS, NOON_MS), NOON_MS + later_ms, until_s=NOON_S)
-    again.marker = Marker(7)
+    again.barrier = Barrier(7)
     parts = Readings("t/0", kept.noted, kept).judged(again)
     assert [(part.start, part.end, part.read_ms) for part in parts] == [
         (1, 2, NOON_MS),
         (2, 4, NOON_MS + later_ms),
     ]
-    assert [part.marker for part in parts] == [None, again.marker]
+    assert [part.barrier for part in parts] == [None, again.barrier]
     assert [len(decode(part).rejected) for part in parts] == [1, 0 if later_ms else 2]
 
 
@@ -212,7 +212,7 @@ def test_cuts_lose_nothing(sizes: list[int], start: int, size: int, gaps: bool) 
     places = range(start, start + size * (1 + gaps), 1 + gaps)
     records = [b"%d" % place for place in places]
     batch = Batch(
-        "t", start, places[-1] + 1, records, 99, list(places) if gaps else None, 99, marker=Marker(1)
+        "t", start, places[-1] + 1, records, 99, list(places) if gaps else None, 99, barrier=Barrier(1)
     )
     parts = Readings("t", [each for each in known if each.end > each.start], None).judged(batch)
     assert [record for part in parts for record in part.data] == records

@@ -1,4 +1,4 @@
-"""What runs where, what crosses between processes, and beats that cut all partitions alike."""
+"""What runs where, what crosses between processes, and barriers that cut all partitions alike."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ import pytest
 from flows.ingest.decode import decode
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.journeys.table import JOURNEYS, judge
-from flows.model.batch import Batch, Marker
+from flows.model.batch import Barrier, Batch
 from flows.model.columns import Ints, Words
 from flows.model.mark import Mark
 from flows.model.shard_clicks import ShardClicks
 from flows.model.wire import packed, unpacked
 from flows.shards.admission import Admission
 from flows.shards.alignment import Alignment
-from flows.shards.cluster import Told
+from flows.shards.cluster import Announcement
 from flows.shards.opening import Opening
 from flows.shards.routing import key_on, route
 from flows.state.store import NOTHING, Header, Shown
@@ -79,13 +79,13 @@ def test_opening_is_known_once_every_worker_has_told(caplog: pytest.LogCaptureFi
     cluster = cluster_of(3)
     for worker in (0, 1):
         cluster.join(worker, 2)
-    cluster.learn(Told(0, {0: header(a=1), 2: NOTHING}))
-    cluster.learn(Told(1, {0: header(a=1), 2: NOTHING}))
+    cluster.learn(Announcement(0, {0: header(a=1), 2: NOTHING}))
+    cluster.learn(Announcement(1, {0: header(a=1), 2: NOTHING}))
     assert cluster.opening is None
-    cluster.learn(Told(1, {1: header(a=2)}))
+    cluster.learn(Announcement(1, {1: header(a=2)}))
     assert cluster.opening is not None
     assert cluster.opening.missing == [2]
-    cluster.learn(Told(0, {1: header(a=2)}))
+    cluster.learn(Announcement(0, {1: header(a=2)}))
     said = [record.getMessage() for record in caplog.records]
     assert said == ["no state of shards 2 where they run now: rebuilding them from the source"]
 
@@ -99,20 +99,20 @@ def test_the_key_is_drawn_once_and_kept(monkeypatch: pytest.MonkeyPatch) -> None
     cluster.join(0, 1)
     opened: list[int] = []
     cluster.opened = opened.append
-    cluster.learn(Told(0, {0: NOTHING}, drawn=5))
-    cluster.learn(Told(0, {1: NOTHING}))
+    cluster.learn(Announcement(0, {0: NOTHING}, drawn=5))
+    cluster.learn(Announcement(0, {1: NOTHING}))
     assert opened == [5]
     again = cluster_of(2)
     again.join(0, 1)
-    again.learn(Told(0, {0: NOTHING}, drawn=5))
-    again.learn(Told(0, {1: NOTHING}, key=6))
+    again.learn(Announcement(0, {0: NOTHING}, drawn=5))
+    again.learn(Announcement(0, {1: NOTHING}, key=6))
     assert again.opening is not None
     assert again.opening.key == 6, "the one in a state directory, before the one drawn"
     mixed = cluster_of(2)
     mixed.join(0, 1)
     line = "shards 0 and 1 hold state of different flows: put those of one flow together, or set CLICKS_STATE"
     with pytest.raises(AssertionError, match=line):
-        mixed.learn(Told(0, {0: kept, 1: header()._replace(format={"key": 78})}))
+        mixed.learn(Announcement(0, {0: kept, 1: header()._replace(format={"key": 78})}))
 
 
 def fail_with(message: str) -> None:
@@ -124,7 +124,7 @@ def test_another_routing_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     cluster = cluster_of(1)
     cluster.join(1, 2)
     with pytest.raises(AssertionError, match="routes keys in another way: install the version in req"):
-        cluster.learn(Told(0, {0: NOTHING}))
+        cluster.learn(Announcement(0, {0: NOTHING}))
 
 
 LINE = "other processes have not answered, one may have ended: start all again"
@@ -142,7 +142,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> Queue[str]:
 def test_who_is_not_answered_gives_up(said: Queue[str], monkeypatch: pytest.MonkeyPatch) -> None:
     answered = cluster_of(1)
     answered.join(0, 1)
-    answered.learn(Told(0, {0: NOTHING}))
+    answered.learn(Announcement(0, {0: NOTHING}))
     answered._await_answers()
     assert said.empty()
     monkeypatch.setattr("flows.shards.cluster.ANSWER_S", 0.05)
@@ -179,17 +179,17 @@ def interleaved(rng: Random, streams: list[list[ShardClicks]]) -> list[ShardClic
 
 
 def stream(rng: Random, source: str, parts: int) -> list[ShardClicks]:
-    """Return items of one click each; markers skip numbers, and stand on some items only."""
+    """Return items of one click each; barriers skip numbers, and stand on some items only."""
     numbers = count(1)
     items = []
     for start in range(60):
         number = next(numbers) if rng.random() < 0.5 else None
         if rng.random() < 0.2:
             next(numbers)
-        marker = None if number is None else Marker(number, 1000 * number, 1)
+        barrier = None if number is None else Barrier(number, 1000 * number, 1)
         second = NOON_S + start * 40 + rng.randrange(20)
         items.append(
-            item(second, start=start, source=source, parts=parts, marker=marker, read_ms=number or 0)
+            item(second, start=start, source=source, parts=parts, barrier=barrier, read_ms=number or 0)
         )
     return items
 
@@ -207,20 +207,22 @@ def test_beats_do_not_depend_on_the_order_of_arrival(parts: int) -> None:
             own = [each.header.start for each in admitted if each.header.source == f"log/{number}"]
             assert own == list(range(60))
         return [
-            (beat.level, beat.as_of_s, beat.positions) for each in admitted if (beat := each.beat) is not None
+            (barrier.level, barrier.as_of_s, barrier.positions)
+            for each in admitted
+            if (barrier := each.aligned) is not None
         ]
 
-    beats = run(Random(0))
-    assert len(beats) >= 10
-    assert [beat[0] for beat in beats] == sorted({beat[0] for beat in beats})
+    barriers = run(Random(0))
+    assert len(barriers) >= 10
+    assert [barrier[0] for barrier in barriers] == sorted({barrier[0] for barrier in barriers})
     for seed in range(1, 20):
-        assert run(Random(seed)) == beats
+        assert run(Random(seed)) == barriers
 
 
 def test_nothing_is_held_of_one_partition_or_without_markers() -> None:
     alone = Alignment()
     for start in range(3):
-        [(_, due)] = alone.take(item(NOON_S, start=start, marker=Marker(start)))
+        [(_, due)] = alone.take(item(NOON_S, start=start, barrier=Barrier(start)))
         assert due
     both = Alignment()
     for name in "abab":
@@ -232,9 +234,9 @@ def test_partitions_that_begin_a_beat_apart_come_into_step() -> None:
     both, cuts = Alignment(), []
     numbers = {"a": 0, "b": 0}
     for name, number in [("a", 1), ("b", 2), ("a", 2), ("a", 3), ("b", 3), ("b", 4), ("a", 4)]:
-        for taken, due in both.take(item(NOON_S, source=name, parts=2, marker=Marker(number))):
-            assert taken.header.marker is not None
-            numbers[taken.header.source] = taken.header.marker.number
+        for taken, due in both.take(item(NOON_S, source=name, parts=2, barrier=Barrier(number))):
+            assert taken.header.barrier is not None
+            numbers[taken.header.source] = taken.header.barrier.number
             if due:
                 cuts.append(tuple(numbers.values()))
     assert cuts == [(1, 2), (2, 2), (3, 3), (4, 4)]
@@ -242,19 +244,19 @@ def test_partitions_that_begin_a_beat_apart_come_into_step() -> None:
 
 def test_a_beat_that_is_not_whole_gives_no_board() -> None:
     gate = Admission({}, Mark())
-    first = Marker(1, 1000, whole=False)
-    assert [each.beat for each in gate.admit(item(NOON_S, marker=first))] == [None]
-    assert [each.beat for each in gate.last(item(), stopped=True)] == [None]
+    first = Barrier(1, 1000, complete=False)
+    assert [each.aligned for each in gate.admit(item(NOON_S, barrier=first))] == [None]
+    assert [each.aligned for each in gate.last(item(), stopped=True)] == [None]
     [last] = gate.last(item(), stopped=False)
-    assert last.beat is not None
+    assert last.aligned is not None
 
 
 def test_shards_agree_although_only_some_had_applied_the_newest_click() -> None:
     newest = Mark(NOON_S * 10**9, NOON_S * 1000)
-    marker = Marker(1, (NOON_S + 61) * 1000, 0, told=newest)
+    barrier = Barrier(1, (NOON_S + 61) * 1000, 0, known=newest)
     ahead, rebuilt = Admission({"log": 7}, newest), Admission({}, Mark())
-    beats = [gate.admit(item(start=7, marker=marker))[0].beat for gate in (ahead, rebuilt)]
-    assert [beat and beat.as_of_s for beat in beats] == [NOON_S + 61] * 2
+    barriers = [gate.admit(item(start=7, barrier=barrier))[0].aligned for gate in (ahead, rebuilt)]
+    assert [barrier and barrier.as_of_s for barrier in barriers] == [NOON_S + 61] * 2
 
 
 # What crosses
@@ -287,7 +289,9 @@ def test_a_column_survives(column: Ints | Words) -> None:
 def test_an_item_survives_and_takes_few_bytes(as_block: bool) -> None:
     records = logs.random_log(4, clicks=3000, large=False)
     data = b"\n".join(records) if as_block else records
-    batch = Batch("log", 1000, 1000 + len(data), data, 10**12, marker=Marker(3, 4, None, Mark(5, 6, 7, (8,))))
+    batch = Batch(
+        "log", 1000, 1000 + len(data), data, 10**12, barrier=Barrier(3, 4, None, Mark(5, 6, 7, (8,)))
+    )
     batch.read_ms = logs.MIDNIGHT // 10**6
     clicks = decode(batch)
     cluster = cluster_of(4)
@@ -301,7 +305,7 @@ def test_an_item_survives_and_takes_few_bytes(as_block: bool) -> None:
             assert pickle.dumps(sent, 4) == data_sent
             came = pickle.loads(data_sent)
             assert (came.shard, came.header) == (sent.shard, sent.header)
-            assert (list(came.rejected.kept()), came.newest) == (list(sent.rejected.kept()), sent.newest)
+            assert (list(came.rejected.kept()), came.recent) == (list(sent.rejected.kept()), sent.recent)
             assert came.position.tolist() == sent.position.tolist()
             assert came.position.tolist() == [came.lines.position(row) for row in came.row.tolist()]
             assert same(sent.time_ns, came.time_ns)
@@ -310,6 +314,6 @@ def test_an_item_survives_and_takes_few_bytes(as_block: bool) -> None:
             for name, column in sent.columns.items():
                 assert same(column, came.columns[name]), name
             extra = sum(len(r.record) + 100 for r in sent.rejected.kept()) + sum(
-                len(n.record) + 100 for n in sent.newest
+                len(n.record) + 100 for n in sent.recent
             )
             assert len(data_sent) < 100 * len(sent) + extra + 1500

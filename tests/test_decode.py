@@ -734,7 +734,7 @@ def test_a_batch_without_clicks_reaches_every_shard() -> None:
         assert [(len(item), item.header.newest_ns) for _, item in items] == [(0, None)] * 3
         assert [(item.header.start, item.header.end) for _, item in items] == [(START, START + 1)] * 3
     [(key, item)] = by_age(cluster_of(3).shard_keys)(clicks)
-    assert (key, len(item), item.newest) == ("0000", 0, [])
+    assert (key, len(item), item.recent) == ("0000", 0, [])
 
 
 def test_clicks_without_products_view_no_page() -> None:

@@ -137,5 +137,5 @@ def test_a_certificate_that_was_right_before_is_waited_for() -> None:
 
 
 def test_what_a_connection_says_ends_the_flow_only_where_that_is_certain() -> None:
-    assert PLACE.hopeless(KafkaError(KafkaError.POLICY_VIOLATION), met=False) is None
-    assert PLACE.hopeless(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), met=False) is not None
+    assert PLACE.verdict_overheard(KafkaError(KafkaError.POLICY_VIOLATION), met=False) is None
+    assert PLACE.verdict_overheard(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED), met=False) is not None

@@ -99,12 +99,14 @@ def test_batches_are_whole_and_few(
         assert batches[number][-1].end == end
         assert {batch.source for batch in batches[number]} == {f"{topic}/{number}"}
         assert {batch.parts for batch in batches[number]} == {3}
-        markers = [batch.marker for batch in batches[number] if batch.marker is not None]
-        assert 3 <= len(markers) == len({marker.number for marker in markers}) <= beats + 2
-        assert number == 1 or markers[-1].lag == 0
-        assert {marker.lag for marker in markers} <= {None, 0, *range(1, end + 1)}
-        assert all(marker.now_ms is not None and marker.number == marker.now_ms // 500 for marker in markers)
-        assert len(batches[number]) <= len(markers) + (3 if number == 0 else 0)
+        barriers = [batch.barrier for batch in batches[number] if batch.barrier is not None]
+        assert 3 <= len(barriers) == len({barrier.number for barrier in barriers}) <= beats + 2
+        assert number == 1 or barriers[-1].lag == 0
+        assert {barrier.lag for barrier in barriers} <= {None, 0, *range(1, end + 1)}
+        assert all(
+            barrier.now_ms is not None and barrier.number == barrier.now_ms // 500 for barrier in barriers
+        )
+        assert len(batches[number]) <= len(barriers) + (3 if number == 0 else 0)
     assert max(len(batch.data) for batch in batches[0]) >= 10_000
 
 
@@ -118,7 +120,7 @@ def test_lag_is_exact(kafka: Apache, tmp_path: Path, topic: str) -> None:
     source = KafkaSource(settings, cluster_of(SHARDS), State(tmp_path / "state", SHARDS, topic))
     [partition] = [source.open_part(name, None, NOTHING_APPLIED) for name in source.list_parts()]
     batches = read(partition, 25_000)
-    lags = [(batch.marker.lag, batch.end) for batch in batches if batch.marker is not None]
+    lags = [(batch.barrier.lag, batch.end) for batch in batches if batch.barrier is not None]
     assert len(lags) > 1
     assert all(lag == 25_000 - end for lag, end in lags if lag is not None)
     assert lags[-1] == (0, 25_000)

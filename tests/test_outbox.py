@@ -14,12 +14,12 @@ from flows.model.streams import StreamName
 
 
 def entries(
-    numbers: Iterable[int], stream: StreamName = "special_offers", lane: str = "log/0"
+    numbers: Iterable[int], stream: StreamName = "special_offers", origin: str = "log/0"
 ) -> list[Entries]:
     position = np.array(list(numbers), np.int64)
     texts = [str(number) for number in position.tolist()]
     fields = {"text": texts, "bytes": [b"\xff"] * len(texts), "integers": position - 1}
-    return list(pack(stream, lane, [position, 0 * position], fields))
+    return list(pack(stream, origin, [position, 0 * position], fields))
 
 
 def pending(box: Outbox) -> list[Entries]:
@@ -37,7 +37,7 @@ def test_written_is_what_every_sink_of_the_stream_has_written() -> None:
     put = [
         *entries([1]),
         *entries([2, 3]),
-        *entries([1], lane="log/1"),
+        *entries([1], origin="log/1"),
         *entries([1], "rejected"),
     ]
     box = Outbox(receipts)
@@ -79,7 +79,7 @@ def test_what_waits_is_saved_once() -> None:
     box, again = Outbox(receipts), Outbox(receipts)
     parts = []
     for number in range(20):
-        box.put([*entries([number], "rejected"), *entries([number], lane=f"log/{number % 3}")])
+        box.put([*entries([number], "rejected"), *entries([number], origin=f"log/{number % 3}")])
         if number == 9:
             written("rejected", "log/0", (7, 0))
             written("special_offers", "log/1", (4, 0))

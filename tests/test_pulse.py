@@ -26,7 +26,7 @@ metrics.SILENT_AFTER_S = 2.0
 
 class Part(StatelessSourcePartition):
     def next_batch(self):
-        PULSE.beat(0, ticks_ms() / 1000)
+        PULSE.called(0, ticks_ms() / 1000)
         time.sleep(60)
         return []
 
@@ -42,10 +42,10 @@ op.output("out", op.input("in", flow, Source()), StdOutSink())
 def test_the_worker_called_longest_ago_counts() -> None:
     pulse = Pulse()
     assert pulse.silent_s(100.0) == 0
-    pulse.beat(0, 10.0)
-    pulse.beat(1, 50.0)
+    pulse.called(0, 10.0)
+    pulse.called(1, 50.0)
     assert pulse.silent_s(60.0) == 50.0
-    pulse.beat(0, 55.0)
+    pulse.called(0, 55.0)
     assert pulse.silent_s(60.0) == 10.0
     for worker in (0, 1):
         pulse.end(worker)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flows.model.batch import Batch, Marker
+from flows.model.batch import Barrier, Batch
 from flows.model.notes import NOTHING, Flight
 from flows.shards.quarantine import Quarantine
 from tests import logs, oracle
@@ -46,12 +46,12 @@ def batches(rng: Random, gaps: bool, text: bool) -> list[Batch]:
         records = [b"%02d" % number for number in range(at, end)]
         if text:
             data = b"".join(record + b"\n" for record in records)
-            made.append(Batch("t", 3 * at, 3 * end, data, 0, marker=Marker(at)))
+            made.append(Batch("t", 3 * at, 3 * end, data, 0, barrier=Barrier(at)))
         elif gaps:
             positions = list(range(2 * at + 1, 2 * end + 1, 2))
-            made.append(Batch("t", 2 * at, 2 * end, records, 0, positions, marker=Marker(at)))
+            made.append(Batch("t", 2 * at, 2 * end, records, 0, positions, barrier=Barrier(at)))
         else:
-            made.append(Batch("t", at, end, records, 0, marker=Marker(at)))
+            made.append(Batch("t", at, end, records, 0, barrier=Barrier(at)))
         at = end
     return made
 
@@ -65,7 +65,7 @@ def live(disk: Disk, log: list[Batch], killers: set[bytes], killed_at: int | Non
     quarantine = Quarantine("t", disk.flight, disk.poisoned, disk)
     seen: list[bytes] = []
     for batch in log:
-        markers = []
+        barriers = []
         for part in quarantine.parts(batch):
             quarantine.take(part, len(seen) + 1)
             records = part.data if isinstance(part.data, list) else part.data.split()
@@ -73,9 +73,9 @@ def live(disk: Disk, log: list[Batch], killers: set[bytes], killed_at: int | Non
                 raise KilledError
             assert not [reason for reason, *_ in part.set_aside if reason != "poison"]
             seen += [*records, *(head for _, _, head in part.set_aside)]
-            markers.append(part.marker)
+            barriers.append(part.barrier)
             quarantine.landed(len(seen))
-        assert markers == [None] * (len(markers) - 1) + [batch.marker]
+        assert barriers == [None] * (len(barriers) - 1) + [batch.barrier]
     return seen
 
 

@@ -56,18 +56,18 @@ REJECTED = {"reason": ["not_json"] * 1200, "record": [b"{"] * 1200}
 NUMBER = {"state_logs": "user", "special_offers": "offer", "rejected": "reason"}
 
 
-def entries(stream: StreamName, numbers: range, lane: str = "0") -> list[Board | list[Entries]]:
+def entries(stream: StreamName, numbers: range, origin: str = "0") -> list[Board | list[Entries]]:
     texts = [str(number) for number in numbers]
     number = np.array(numbers, np.int64)
     fields: dict[str, Any] = {"reason": texts, "record": [b"\xff"] * len(texts)}
     if stream != "rejected":
         fields = dict.fromkeys(("user", "product", "category", "state", "offer"), texts) | {"time_ns": number}
-    return [list(pack(stream, lane, [number], fields))]
+    return [list(pack(stream, origin, [number], fields))]
 
 
-def entry(lane: str, ordinal: Ordinal, value: str) -> list[Board | list[Entries]]:
+def entry(origin: str, ordinal: Ordinal, value: str) -> list[Board | list[Entries]]:
     fields = {"reason": [value], "record": [value.encode(errors="surrogatepass")]}
-    return [list(pack("rejected", lane, [np.array([number]) for number in ordinal], fields))]
+    return [list(pack("rejected", origin, [np.array([number]) for number in ordinal], fields))]
 
 
 class Written(Receipts):
@@ -80,7 +80,7 @@ class Written(Receipts):
     def sink(self, streams: Iterable[StreamName]) -> Note:
         return self.note
 
-    def note(self, stream: StreamName, lane: str, ordinal: Ordinal) -> None:
+    def note(self, stream: StreamName, origin: str, ordinal: Ordinal) -> None:
         self.up_to.setdefault(stream, []).append(ordinal[0])
 
     def all_up_to(self, ordinal: int, *streams: StreamName) -> bool:
@@ -361,10 +361,10 @@ def test_each_lane_has_its_own_ordinals(server: RedisServer) -> None:
     ]
     with server.client() as client:
         with opened(server) as partition:
-            for lane, ordinal in sent:
-                partition.write_batch(entry(lane, ordinal, f"{lane}{ordinal}"))
+            for origin, ordinal in sent:
+                partition.write_batch(entry(origin, ordinal, f"{origin}{ordinal}"))
         assert stream_fields(client, "rejected", "reason") == [
-            f"{lane}{ordinal}" for lane, ordinal in [*sent[:5], sent[7]]
+            f"{origin}{ordinal}" for origin, ordinal in [*sent[:5], sent[7]]
         ]
         assert client.hget("entries_written", "rejected|b") == "00000000000000000010-000000-000"
 
@@ -463,7 +463,7 @@ def test_what_newer_entries_push_out_in_the_same_write_is_not_added_later_either
         for sent in (older, newer), (older,):
             with opened(server) as partition:
                 partition.write_batch(
-                    [each for lane in sent for each in entries("rejected", lane, str(lane))]
+                    [each for origin in sent for each in entries("rejected", origin, str(origin))]
                 )
             kept = stream_numbers(client, "rejected")
             assert 1000 <= len(kept) < 1200
@@ -497,7 +497,9 @@ def test_what_is_sent_again_pushes_nothing_out(server: RedisServer) -> None:
 
 
 def test_only_entries_that_are_new_for_certain_keep_older_ones_from_being_sent() -> None:
-    older, newer = (list(pack("rejected", lane, [np.arange(1200)], REJECTED)) for lane in ("older", "newer"))
+    older, newer = (
+        list(pack("rejected", origin, [np.arange(1200)], REJECTED)) for origin in ("older", "newer")
+    )
     for begun, sent in (set(), 6), ({"older"}, 6), ({"newer"}, 3):
         maxlen, *pieces = arguments([*older, *newer], 1000, begun)
         assert (maxlen, pieces[::3]) == (1000, ["rejected|older"] * 3 + ["rejected|newer"] * 3)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import redis
 
-from flows.runtime.idle import REST_S, Rest
+from flows.runtime.idle import REST_S, Idle
 from tests.processes import Flow
 from tests.servers import wait_until
 
@@ -22,7 +22,7 @@ def wakes(pid: int) -> int:
 
 
 def test_a_worker_with_nothing_to_do_rests() -> None:
-    rest = Rest()
+    rest = Idle()
     began_s, took = time.monotonic(), 0
     while time.monotonic() - began_s < 10 * REST_S:
         assert rest.take()
@@ -32,7 +32,7 @@ def test_a_worker_with_nothing_to_do_rests() -> None:
 
 
 def test_a_rest_ends_when_something_is_due() -> None:
-    rest = Rest()
+    rest = Idle()
     began_s = time.monotonic()
     for _ in range(100):
         assert rest.take(0.001)
@@ -40,7 +40,7 @@ def test_a_rest_ends_when_something_is_due() -> None:
 
 
 def test_a_worker_that_computes_does_not_however_slowly() -> None:
-    rest = Rest()
+    rest = Idle()
     until_s = time.thread_time() + 0.002
     while time.thread_time() < until_s:
         pass

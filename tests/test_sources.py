@@ -14,10 +14,10 @@ from flows.ingest.decode import decode
 from flows.model.batch import Batch
 from flows.shards.clock import FlowClock
 from flows.sources import file as sources
+from flows.sources.barriers import Barriers
 from flows.sources.demo import DemoPartition
 from flows.sources.file import FilePartition
 from flows.sources.log_files import refusal
-from flows.sources.metronome import Metronome
 from flows.sources.shop.shop import Shop
 from tests.clocks import StillClock
 from tests.faults import troubles
@@ -25,7 +25,7 @@ from tests.servers import free_port
 
 
 def read(path: Path, position: int = 0) -> list[Batch]:
-    part = FilePartition(path, "log", position, FlowClock(), Metronome(1000))
+    part = FilePartition(path, "log", position, FlowClock(), Barriers(1000))
     batches: list[Batch] = []
     try:
         while True:
@@ -177,7 +177,7 @@ def test_the_demo_brings_its_past_and_resumes_without_a_gap() -> None:
     now_s = clock.now_ms() // 1000
 
     def bring(first_s: int) -> list[Batch]:
-        part = DemoPartition(shop, first_s, now_s - 1500, clock, Metronome(1000))
+        part = DemoPartition(shop, first_s, now_s - 1500, clock, Barriers(1000))
         return [batch for _ in range(9) for batch in part.next_batch()]
 
     whole = bring(now_s - 1500)
@@ -196,7 +196,7 @@ def test_the_demo_brings_its_past_and_resumes_without_a_gap() -> None:
 
 
 def test_a_marker_comes_once_per_interval() -> None:
-    metronome = Metronome(500)
-    given = [metronome.marker(at_ms, finite=False) for at_ms in (1000, 1200, 1499, 1500, 2600, 2400)]
+    barriers = Barriers(500)
+    given = [barriers.barrier(at_ms, finite=False) for at_ms in (1000, 1200, 1499, 1500, 2600, 2400)]
     assert [mark and mark.number for mark in given] == [2, None, None, 3, 5, None]
-    assert metronome.next_ms() == 3000
+    assert barriers.next_ms() == 3000

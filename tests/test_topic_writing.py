@@ -30,9 +30,9 @@ from tests.servers import wait_until
 MOST_BYTES = 3000
 
 
-def offer(number: int, lane: str = "log/0/1") -> Entries:
+def offer(number: int, origin: str = "log/0/1") -> Entries:
     fields = {"time_ns": np.array([number]), "user": [f"visitor-{number % 7}"], "offer": ["offer1"]}
-    return next(pack("special_offers", lane, [np.array([each]) for each in (number, 0, 0)], fields))
+    return next(pack("special_offers", origin, [np.array([each]) for each in (number, 0, 0)], fields))
 
 
 def rejection(number: int) -> Entries:
@@ -40,8 +40,8 @@ def rejection(number: int) -> Entries:
     return next(pack("rejected", "log/0", [np.array([number]), np.array([0])], fields))
 
 
-def offered(number: int, lane: str = "log/0/1") -> Record:
-    return record_of(next(offer(number, lane).each()))
+def offered(number: int, origin: str = "log/0/1") -> Record:
+    return record_of(next(offer(number, origin).each()))
 
 
 def settings_of(broker: Cluster, topic: str, **kafka: str) -> Settings:
@@ -138,15 +138,15 @@ def test_memory(
 ) -> None:
     monkeypatch.setattr(topic_memory, "_FIRST_STEP", 5)
     broker.create(topic)
-    lanes = ["log/0/1", "log/1/1"]
-    held = [offered(n, lane) for n in range(20) for lane in lanes]
+    origins = ["log/0/1", "log/1/1"]
+    held = [offered(n, origin) for n in range(20) for origin in origins]
     send(broker, topic, [each for record in held for each in (record, *[None] * between)], 2 + 5 * between)
     memory = client.memory(Place(broker.address, topic, "", ""), 0, 1)
     for number in (15, 19, 20, 21):
-        for lane in lanes:
-            assert memory.holds(offered(number, lane).id) == (number < 20)
+        for origin in origins:
+            assert memory.holds(offered(number, origin).id) == (number < 20)
     assert memory._start > 0
-    # The first of a lane, and one of a lane that is not there: found, or not, with the whole of it read.
+    # The first of a origin, and one of a origin that is not there: found, or not, with the whole of it read.
     assert memory.holds(offered(0).id)
     assert not memory.holds(offered(7, "log/2/1").id)
     assert memory._start == 0

@@ -7,7 +7,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from flows.windows.visits import Visits
+from flows.windows.by_visitor import ByVisitor
 from tests import logs
 
 
@@ -29,7 +29,7 @@ def test_each_click_is_told_of_those_before_it(seed: int, span_ns: int) -> None:
         begun |= {slot} if begins else set()
         since.append(slot in begun)
 
-    visits = Visits.of(np.array(slots, np.int32))
+    visits = ByVisitor.of(np.array(slots, np.int32))
     assert visits.slots.tolist() == sorted(seen)
     held = np.array([held_ns[slot] for slot in sorted(seen)])
     assert visits.before(np.array(times), held).tolist() == before

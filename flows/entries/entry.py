@@ -1,7 +1,13 @@
 """Stream entries: steps and offers of journeys and rejected records, on their way to Redis and to topics.
 
-They travel as columns, packed, some hundred in one piece: so they are few objects, whose bytes go into the
-state as they are. What a stream shows of them is made where it is written (`flows.sinks.redis.entries`).
+Each is written once, however often it is sent. What tells it from all others is where it comes from:
+
+    stream         origin                     ordinal
+    state_logs     clicks/3#4f1c.../7         (position of the record, click in it, entry of the click)
+
+Within an origin (a partition of a log, and a shard) ordinals ascend. So who writes keeps the last ordinal of
+each origin, and passes over what is not above it. Entries travel as columns, packed, some hundred in one
+piece: so they are few objects, whose bytes go into the state as they are.
 """
 
 from __future__ import annotations
@@ -15,30 +21,28 @@ import numpy as np
 from flows.model.columns import Ints
 from flows.model.streams import StreamName
 
-# Numbers that tell an entry from the others of its stream and lane, and their order: the source position of
-# the record it comes from, then the entry's place among those of the record. Entries of clicks that waited
-# for their time have lanes of their own, and the second waited for before all that.
+# The source position of the record that an entry comes from, then the entry's place among those of the record.
+# Entries of clicks that waited for their time have origins of their own, and first the second waited for.
 Ordinal = tuple[int, ...]
 # How many digits each number has as text, by how many there are.
 ORDINAL_DIGITS = {1: (20,), 2: (20, 6), 3: (20, 6, 3), 4: (12, 20, 6, 3)}
 PIECE = 500
 
 
-def lane_of(source: str, log: str) -> str:
-    """Return the lane of what comes from a partition: its name, and what its log is known by."""
+def origin_of(source: str, log: str) -> str:
+    """Return the origin of what comes from a partition: its name, and what its log is known by."""
     return f"{source}#{log}"
 
 
-def source_of(lane: str) -> str:
-    """Return the partition that a lane is of."""
-    return lane.rpartition("#")[0]
+def source_of(origin: str) -> str:
+    """Return the partition that a origin is of."""
+    return origin.rpartition("#")[0]
 
 
 class Entry(NamedTuple):
     """One entry of a stream, written once however often it is sent: to Redis, and to a topic if it has one.
 
-    Entries of one (`stream`, `lane`) come in the order of `ordinal`; an entry whose ordinal is not above the
-    last one written changes nothing. `fields` are
+    Entries of one (`stream`, `origin`) come in the order of `ordinal`. `fields` are
 
     - of `state_logs`: `time_ns` (of the click), `user`, `product`, `category`, `state` (entered), `offer`
       (empty if it is the step that the entry tells of)
@@ -47,16 +51,16 @@ class Entry(NamedTuple):
     """
 
     stream: StreamName
-    lane: str
+    origin: str
     ordinal: Ordinal
     fields: Mapping[str, Any]
 
 
 class Entries(NamedTuple):
-    """Some entries of one stream and lane: how many, the ordinal of the last one, and all of them packed."""
+    """Some entries of one stream and origin: how many, the last one's ordinal, and all of them packed."""
 
     stream: StreamName
-    lane: str
+    origin: str
     size: int
     last: Ordinal
     packed: bytes
@@ -73,11 +77,11 @@ class Entries(NamedTuple):
         """Yield the entries one by one."""
         ordinals, fields = self.columns()
         for ordinal, *values in zip(ordinals, *fields.values(), strict=True):
-            yield Entry(self.stream, self.lane, ordinal, dict(zip(fields, values, strict=True)))
+            yield Entry(self.stream, self.origin, ordinal, dict(zip(fields, values, strict=True)))
 
 
 def pack(
-    stream: StreamName, lane: str, ordinals: Sequence[Ints], fields: Mapping[str, Any]
+    stream: StreamName, origin: str, ordinals: Sequence[Ints], fields: Mapping[str, Any]
 ) -> Iterator[Entries]:
     """Yield entries in pieces of at most PIECE, which have `ordinals`, as columns, in ascending order.
 
@@ -88,7 +92,7 @@ def pack(
         numbers = [column[part] for column in ordinals]
         columns = {name: column[part] for name, column in fields.items()}
         last = tuple(int(column[-1]) for column in numbers)
-        yield Entries(stream, lane, len(numbers[0]), last, _packed(numbers, columns))
+        yield Entries(stream, origin, len(numbers[0]), last, _packed(numbers, columns))
 
 
 def _packed(numbers: list[Ints], columns: dict[str, Any]) -> bytes:

@@ -16,34 +16,34 @@ from flows.model.streams import StreamName
 
 _PRUNE_AT = 10_000
 
-# Tells of a stream and a lane that the entry of an ordinal is written, and all before it in its lane.
+# Tells of a stream and a origin that the entry of an ordinal is written, and all before it in its origin.
 Note = Callable[[StreamName, str, Ordinal], None]
-Lane = tuple[StreamName, str]
+Origin = tuple[StreamName, str]
 
 
 class Receipts:
-    """The ordinal last written of each stream and lane, by sink; sinks note it in threads of their own."""
+    """The ordinal last written of each stream and origin, by sink; sinks note it in threads of their own."""
 
     def __init__(self) -> None:
-        self._sinks: defaultdict[StreamName, list[dict[Lane, Ordinal]]] = defaultdict(list)
+        self._sinks: defaultdict[StreamName, list[dict[Origin, Ordinal]]] = defaultdict(list)
         self._dropped = 0
         self._lock = threading.Lock()
 
     def sink(self, streams: Iterable[StreamName]) -> Note:
         """Add a sink of some streams; returns what it is to call as it writes entries, or gives them up."""
-        noted: dict[Lane, Ordinal] = {}
+        noted: dict[Origin, Ordinal] = {}
         for stream in streams:
             self._sinks[stream].append(noted)
 
-        def note(stream: StreamName, lane: str, ordinal: Ordinal) -> None:
-            noted[stream, lane] = max(noted.get((stream, lane), ()), ordinal)
+        def note(stream: StreamName, origin: str, ordinal: Ordinal) -> None:
+            noted[stream, origin] = max(noted.get((stream, origin), ()), ordinal)
 
         return note
 
     def written(self, entries: Entries) -> bool:
         """Return whether every sink of their stream has all of the entries written."""
         sinks = self._sinks[entries.stream]
-        place = entries.stream, entries.lane
+        place = entries.stream, entries.origin
         return bool(sinks) and all(entries.last <= noted.get(place, ()) for noted in sinks)
 
     def drop(self, number: int) -> None:
@@ -67,7 +67,7 @@ class Outbox:
         self._unwritten: list[Entries] = []
         # How many of the unwritten the state has; what is written since, of those that it has.
         self._saved = 0
-        self._done: dict[Lane, Ordinal] = {}
+        self._done: dict[Origin, Ordinal] = {}
         self._put, self._prune_at = 0, _PRUNE_AT
 
     def put(self, pieces: Iterable[Entries]) -> None:
@@ -88,18 +88,18 @@ class Outbox:
         """Return what was put in since the last call and is not written, and what of the rest is; or all."""
         self._prune()
         new = self._unwritten if everything else self._unwritten[self._saved :]
-        done = [] if everything else [[*lane, ordinal] for lane, ordinal in self._done.items()]
+        done = [] if everything else [[*origin, ordinal] for origin, ordinal in self._done.items()]
         self._saved, self._done = len(self._unwritten), {}
         return {"put": list(new), "done": done}
 
     def load(self, part: dict[str, Any]) -> None:
         """Take back what `changes` gave, to be sent again."""
-        done = {(stream, lane): tuple(ordinal) for stream, lane, ordinal in part["done"]}
+        done = {(stream, origin): tuple(ordinal) for stream, origin, ordinal in part["done"]}
         put = [
-            Entries(stream, lane, count, tuple(last), packed)
-            for stream, lane, count, last, packed in part["put"]
+            Entries(stream, origin, count, tuple(last), packed)
+            for stream, origin, count, last, packed in part["put"]
         ]
-        kept = [each for each in self._unwritten if each.last > done.get((each.stream, each.lane), ())]
+        kept = [each for each in self._unwritten if each.last > done.get((each.stream, each.origin), ())]
         self._unwritten = kept + put
         self._saved = len(self._unwritten)
         self._unsent = list(self._unwritten)
@@ -111,6 +111,6 @@ class Outbox:
                 saved += number < self._saved
                 kept.append(entries)
             elif number < self._saved:
-                self._done[entries.stream, entries.lane] = entries.last
+                self._done[entries.stream, entries.origin] = entries.last
         self._unwritten, self._saved = kept, saved
         self._put, self._prune_at = 0, max(_PRUNE_AT, sum(entries.size for entries in kept))

@@ -254,7 +254,7 @@ def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
         read_ms=batch.read_ms,
         until_s=batch.until_s,
         newest_ns=reading.newest_ns,
-        marker=batch.marker,
+        barrier=batch.barrier,
         time_ns=np.concatenate(reading.times),
         row=np.concatenate(reading.rows),
         columns={"visitor": reading.words["userId"].column()} | columns,

@@ -10,7 +10,7 @@ from flows.ingest.column_shape import plain_rows
 from flows.ingest.shown import fields_in, record_of, shown
 from flows.model.clicks import Clicks
 from flows.model.columns import Ints
-from flows.model.recent import Newest
+from flows.model.recent import RecentClick
 
 KEPT_NEWEST = 100
 KEPT_VISITORS = 10
@@ -18,7 +18,7 @@ KEPT_VISITORS = 10
 _SMALL_BYTES = 2048
 
 
-def newest_clicks(clicks: Clicks) -> list[Newest]:
+def newest_clicks(clicks: Clicks) -> list[RecentClick]:
     """Return the 100 newest clicks, and the newest click of each of the 10 latest visitors."""
     index = sorted(_newest_index(clicks))
     by_record: dict[int, list[int]] = {}
@@ -51,7 +51,7 @@ def _newest_first(time_ns: Ints, wanted: int) -> list[int]:
     return order
 
 
-def _newest(clicks: Clicks, row: int, index: list[int]) -> Iterator[Newest]:
+def _newest(clicks: Clicks, row: int, index: list[int]) -> Iterator[RecentClick]:
     """Yield clicks that come from one record, `row`."""
     # Clicks of one column-shaped record share its position: their place in it tells them apart.
     subs = [i - int(np.searchsorted(clicks.row, row)) for i in index]
@@ -66,4 +66,4 @@ def _newest(clicks: Clicks, row: int, index: list[int]) -> Iterator[Newest]:
     else:
         records = [record]
     for i, sub, each in zip(index, subs, records, strict=True):
-        yield Newest(int(clicks.time_ns[i]), position, sub, clicks.words("visitor").at(i), each)
+        yield RecentClick(int(clicks.time_ns[i]), position, sub, clicks.words("visitor").at(i), each)

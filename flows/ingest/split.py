@@ -61,7 +61,7 @@ def by_age(keys: Keys) -> Split:
     def keep(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         none = np.empty(0, np.int64)
         [(key, item)] = _split(clicks, none, keys()[:1], none, {})
-        item.newest = newest_clicks(clicks)
+        item.recent = newest_clicks(clicks)
         return [(key, item)]
 
     return keep
@@ -121,7 +121,7 @@ def _header(clicks: Clicks) -> tuple[Header, Ints]:
         end=clicks.end,
         read_ms=clicks.read_ms,
         until_s=clicks.until_s,
-        marker=clicks.marker,
+        barrier=clicks.barrier,
         oldest_ns=int(in_time.min()) if len(in_time) else None,
         newest_ns=int(in_time.max()) if len(in_time) else None,
         ahead_s=ahead_s,

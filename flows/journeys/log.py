@@ -2,7 +2,7 @@
 
 An entry's ordinal is made of the click it comes from: the position of its record, the number of the click in
 the record (column shape), and the entry's number among all that come from the click. Clicks that waited for
-their time come out of the order of positions: their lane is another, by the second that they waited for.
+their time come out of the order of positions: their origin is another, by the second that they waited for.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
-from flows.entries.entry import Entries, lane_of, pack
+from flows.entries.entry import Entries, origin_of, pack
 from flows.journeys.table import OFFER, Journey
 from flows.model.columns import Ints, Words
 from flows.model.shard_clicks import ShardClicks
@@ -41,14 +41,14 @@ def entries_of(rows: list[Row], item: ShardClicks, clicks: Ints) -> Iterator[Ent
     )
     made = [row for row, offer in enumerate(offers) if offer]
     ordinals = _ordinals(item, index, made)
-    time_ns, lane = item.time_ns[index], f"{lane_of(item.header.source, item.header.log)}/{item.shard}"
+    time_ns, origin = item.time_ns[index], f"{origin_of(item.header.source, item.header.log)}/{item.shard}"
     if item.due_s:
-        lane, ordinals = f"{lane}/ahead", [np.full(len(index), item.due_s), *ordinals]
+        origin, ordinals = f"{origin}/ahead", [np.full(len(index), item.due_s), *ordinals]
     log = {"time_ns": time_ns, "user": user, "product": product, "category": category}
-    yield from pack("state_logs", lane, ordinals, log | {"state": states, "offer": offers})
+    yield from pack("state_logs", origin, ordinals, log | {"state": states, "offer": offers})
     yield from pack(
         "special_offers",
-        lane,
+        origin,
         [*(column[made] for column in ordinals[:-1]), ordinals[-1][made] + 1],
         {
             "time_ns": time_ns[made],

@@ -19,9 +19,9 @@ from flows.journeys.table import INIT, Journey, fits_column
 from flows.metrics.metric import Metric, Part, Published
 from flows.model.columns import Ints
 from flows.model.event_time import SESSION_GAP_S
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
+from flows.windows.by_visitor import ByVisitor
 from flows.windows.table import Table, grown
-from flows.windows.visits import Visits
 
 
 class Journeys(Metric[None]):
@@ -84,7 +84,7 @@ class Journeys(Metric[None]):
         """Look at those of the clicks `rows` that may take a step one by one."""
         if not len(rows):
             return
-        visits = Visits.of(item.slot[rows])
+        visits = ByVisitor.of(item.slot[rows])
         refresh, gone = self._history(item, rows, visits)
         look = (self._busy[item.slot[rows]] | visits.since(may_begin[rows])) & ~refresh
         self._look_at(item, rows[look], fits, gone[look])
@@ -109,7 +109,7 @@ class Journeys(Metric[None]):
             [np.fromiter(map(machine.on.__contains__, slots), bool, len(slots)) for machine in self._machines]
         )
 
-    def _history(self, item: ShardClicks, rows: Ints, visits: Visits) -> tuple[Ints, Ints]:
+    def _history(self, item: ShardClicks, rows: Ints, visits: ByVisitor) -> tuple[Ints, Ints]:
         """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
         last_ns, product = self._table["last_ns"], self._table["product"]
         time_ns, viewed = item.time_ns[rows], item.columns["product"]
@@ -123,7 +123,7 @@ class Journeys(Metric[None]):
     def report(self, as_of_s: int) -> None:
         """Report nothing: what journeys come to are entries."""
 
-    def publish(self, beat: Beat, shards: Sequence[None]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[None]) -> Published:
         """Return nothing."""
         return Published()
 

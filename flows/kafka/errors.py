@@ -162,7 +162,7 @@ class Place(NamedTuple):
             return None
         return None if code == KafkaError._SSL and met else self.line(error)
 
-    def hopeless(self, error: KafkaError, *, met: bool) -> str | None:
+    def verdict_overheard(self, error: KafkaError, *, met: bool) -> str | None:
         """Return the line for what a connection says that no waiting can heal, or None.
 
         A connection may say more than it means while brokers come and go: only what is certain counts here.

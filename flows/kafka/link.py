@@ -101,7 +101,7 @@ class Link:
         """Take note of what librdkafka says of its connections."""
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self._reason = one_line(error.str())
-        self._end_if(self._place.hopeless(error, met=self._met), error)
+        self._end_if(self._place.verdict_overheard(error, met=self._met), error)
 
     def _end_if(self, line: str | None, error: KafkaError) -> None:
         if line:

@@ -16,7 +16,7 @@ from typing import ClassVar
 import numpy as np
 
 from flows.metrics.metric import Metric, Part, Published
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.names import Names
 from flows.windows.slices import Slices
 
@@ -51,7 +51,7 @@ class ByWord(Metric[Mapping[str, int]]):
         words, totals = self._words.names, self._slices.totals
         return {words[number]: int(totals[number]) for number in np.flatnonzero(totals).tolist()}
 
-    def publish(self, beat: Beat, shards: Sequence[Mapping[str, int]]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[Mapping[str, int]]) -> Published:
         """Return the table of the most clicked."""
         total: Counter[str] = Counter()
         for shard in shards:

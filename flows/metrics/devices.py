@@ -9,7 +9,7 @@ import numpy as np
 from flows.metrics.metric import Frame, Metric, Part, Published, sums
 from flows.model.fields import DEVICE_TYPES as TYPES
 from flows.model.fields import UNKNOWN
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.last_seen import LastSeen
 from flows.windows.table import Table
 
@@ -62,7 +62,7 @@ class Devices(Metric[list[int]]):
         self._other = {key: second for key, second in self._other.items() if second >= from_s}
         return [last_seen.count(from_s) for last_seen in self._last_seen] + [len(self._other)]
 
-    def publish(self, beat: Beat, shards: Sequence[list[int]]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[list[int]]) -> Published:
         """Return the number of devices, and one row a type."""
         totals = sums(shards)
         rows: Frame = {"Device": ["Device type"] * 4, "Device type": [*TYPES, OTHER], "Total": totals}

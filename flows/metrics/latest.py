@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 from flows.ingest.recent import KEPT_NEWEST, KEPT_VISITORS
 from flows.ingest.shown import SHOWN, fields_in, shown
 from flows.metrics.metric import Metric, Part, Published
-from flows.model.recent import Newest
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.recent import RecentClick
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 
 
-class Raw(Metric[list[Newest]]):
+class Raw(Metric[list[RecentClick]]):
     """The 100 newest clicks in [as_of - window_s, as_of), newest first; of equal times the later arrival."""
 
     frames: ClassVar[tuple[str, ...]] = ("raw_data",)
@@ -23,18 +23,18 @@ class Raw(Metric[list[Newest]]):
 
     def begin(self) -> None:
         """Make what a shard keeps, empty."""
-        self._newest: list[Newest] = []
+        self._newest: list[RecentClick] = []
 
     def add(self, item: ShardClicks) -> None:
         """Take in the newest clicks of a batch."""
-        if item.newest:
-            self._newest = sorted(self._newest + item.newest, reverse=True)[:KEPT_NEWEST]
+        if item.recent:
+            self._newest = sorted(self._newest + item.recent, reverse=True)[:KEPT_NEWEST]
 
-    def report(self, as_of_s: int) -> list[Newest]:
+    def report(self, as_of_s: int) -> list[RecentClick]:
         """Return the clicks."""
         return [click for click in self._newest if click.time_ns >= (as_of_s - self._window_s) * 10**9]
 
-    def publish(self, beat: Beat, shards: Sequence[list[Newest]]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[list[RecentClick]]) -> Published:
         """Return one row a click, with all its fields."""
         [clicks] = shards
         rows = [fields_of(click) for click in clicks]
@@ -48,7 +48,7 @@ class Raw(Metric[list[Newest]]):
 
     def load(self, part: Part) -> None:
         """Take in a part of the state."""
-        self._newest = [Newest(*click) for click in part["newest"]]
+        self._newest = [RecentClick(*click) for click in part["newest"]]
 
 
 class Latest(Raw):
@@ -58,19 +58,19 @@ class Latest(Raw):
 
     def add(self, item: ShardClicks) -> None:
         """Take in the newest clicks of a batch."""
-        if not item.newest:
+        if not item.recent:
             return
-        by_visitor: dict[str, Newest] = {}
-        for click in sorted(self._newest + item.newest, reverse=True):
+        by_visitor: dict[str, RecentClick] = {}
+        for click in sorted(self._newest + item.recent, reverse=True):
             by_visitor.setdefault(click.visitor, click)
         self._newest = list(by_visitor.values())[:KEPT_VISITORS]
 
-    def publish(self, beat: Beat, shards: Sequence[list[Newest]]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[list[RecentClick]]) -> Published:
         """Return one row a visitor."""
         [clicks] = shards
         rows = [fields_of(click) for click in clicks]
         columns = {
-            "Relative Time": [relative(beat.as_of_s * 10**9 - click.time_ns) for click in clicks],
+            "Relative Time": [relative(barrier.as_of_s * 10**9 - click.time_ns) for click in clicks],
             "Date and Time": [
                 datetime.fromtimestamp(click.time_ns // 10**9, timezone.utc).strftime("%Y-%m-%d %H:%M:%S")
                 for click in clicks
@@ -81,7 +81,7 @@ class Latest(Raw):
         return Published(frames={"latest_visitors": columns})
 
 
-def fields_of(click: Newest) -> dict[str, Any]:
+def fields_of(click: RecentClick) -> dict[str, Any]:
     """Return all fields of a click, missing ones None; of what cannot be read only the visitor is known."""
     fields = fields_in(click.record) or shown({"userId": click.visitor})
     return fields | {"timestamp": click.time_ns, "userId": click.visitor}

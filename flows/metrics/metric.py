@@ -18,7 +18,7 @@ from copy import copy
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from flows.entries.entry import Entries
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 
 Figures = TypeVar("Figures")
 Self = TypeVar("Self", bound="Metric[Any]")
@@ -60,7 +60,7 @@ class Metric(ABC, Generic[Figures]):
         """Return the shard's figures for windows that end at `as_of_s` (seconds since 1970), exclusive."""
 
     @abstractmethod
-    def publish(self, beat: Beat, shards: Sequence[Figures]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[Figures]) -> Published:
         """Put together what all shards report; their order does not matter."""
 
     @abstractmethod

@@ -9,7 +9,7 @@ import numpy as np
 
 from flows.metrics.metric import Frame, Metric, Part, Published
 from flows.model.columns import Ints, Words, distinct
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.names import Names
 from flows.windows.slices import Slices
 from flows.windows.table import grown
@@ -90,7 +90,7 @@ class Pages(Metric[list[Page]]):
         pages = sorted(Page(-int(totals[n]), names[n][0], names[n][1], titles[n]) for n in viewed.tolist())
         return pages[: self._top]
 
-    def publish(self, beat: Beat, shards: Sequence[list[Page]]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[list[Page]]) -> Published:
         """Return the most viewed of all shards: a page is in one of them."""
         top = sorted(page for shard in shards for page in shard)[: self._top]
         rows: Frame = {

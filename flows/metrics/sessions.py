@@ -21,7 +21,7 @@ import numpy as np
 from flows.metrics.metric import Metric, Part, Published, sums
 from flows.model.columns import Ints
 from flows.model.event_time import BUCKET_S, BUCKETS, covered_from_s
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.ring import Ring
 from flows.windows.runs import GAP_NS, Runs, runs
 from flows.windows.table import Table, Vacant
@@ -144,9 +144,9 @@ class Sessions(Metric[SessionFigures]):
             by_bucket=self._ring.report(as_of_s)[1],
         )
 
-    def publish(self, beat: Beat, shards: Sequence[SessionFigures]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[SessionFigures]) -> Published:
         """Return the figures of all sessions, and one row a half hour, the last one still filling."""
-        current = (beat.as_of_s - 1) // BUCKET_S
+        current = (barrier.as_of_s - 1) // BUCKET_S
         visitors = sums([shard.by_bucket for shard in shards])
         starts_ms = [(current - BUCKETS + 1 + i) * BUCKET_S * 1000 for i in range(BUCKETS)]
         rows = {"datetime": starts_ms, "userId": visitors, "count": visitors}

@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flows.entries.entry import Entries, lane_of, pack
+from flows.entries.entry import Entries, origin_of, pack
 from flows.entries.outbox import Outbox, Receipts
 from flows.metrics.metric import Metric, Part, Published
 from flows.model.rejected import Rejected
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.shards.skew import Skew
 
 
@@ -44,12 +44,12 @@ class Totals(Metric[TotalFigures]):
         self._counts["clicks"] += len(item)
         self._counts["late"] += item.late
         self._counts["ahead"] += item.ahead
-        if item.beat is not None:
-            self._waiting = item.beat.ahead
+        if item.aligned is not None:
+            self._waiting = item.aligned.ahead
         if item.rejected:
             for reason, number in item.rejected.counts().items():
                 self._counts[f"rejected {reason}"] += number
-            self._outbox.put(_entries(lane_of(item.header.source, item.header.log), item.rejected))
+            self._outbox.put(_entries(origin_of(item.header.source, item.header.log), item.rejected))
 
     def entries(self) -> list[Entries]:
         """Return the entries of the records rejected since the last call, at first those not yet written."""
@@ -60,7 +60,7 @@ class Totals(Metric[TotalFigures]):
         self._counts["dropped"] += self._receipts.take_dropped()
         return TotalFigures(dict(self._counts), self._waiting)
 
-    def publish(self, beat: Beat, shards: Sequence[TotalFigures]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[TotalFigures]) -> Published:
         """Return the totals, and whether the clock is slow if it is."""
         total: Counter[str] = Counter()
         for shard in shards:
@@ -78,7 +78,7 @@ class Totals(Metric[TotalFigures]):
         }
         too_new = total["rejected too_new"]
         read = total["clicks"] + total["late"] + too_new + waiting
-        if beat.now_ms is not None and self._skew.is_slow(beat.now_ms, read, total["ahead"] + too_new):
+        if barrier.now_ms is not None and self._skew.is_slow(barrier.now_ms, read, total["ahead"] + too_new):
             numbers["clock_slow"] = True
         return Published(numbers)
 
@@ -92,10 +92,10 @@ class Totals(Metric[TotalFigures]):
         self._outbox.load(part["outbox"])
 
 
-def _entries(lane: str, rejected: Rejected) -> Iterator[Entries]:
+def _entries(origin: str, rejected: Rejected) -> Iterator[Entries]:
     # Rows of one column-shaped record share its position: numbered, so that none hides another.
     position = rejected.position
     sub = np.arange(len(position)) - np.searchsorted(position, position)
     first, kept = len(position) - len(rejected.records), list(rejected.kept())
     reasons, records = [each.reason for each in kept], [each.record for each in kept]
-    return pack("rejected", lane, [position[first:], sub[first:]], {"reason": reasons, "record": records})
+    return pack("rejected", origin, [position[first:], sub[first:]], {"reason": reasons, "record": records})

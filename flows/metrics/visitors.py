@@ -13,7 +13,7 @@ import numpy as np
 
 from flows.metrics.metric import Metric, Part, Published, sums
 from flows.model.event_time import MINUTE_S
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.last_seen import LastSeen
 from flows.windows.ring import Ring
 from flows.windows.table import Table
@@ -57,9 +57,9 @@ class Visitors(Metric[VisitorFigures]):
         """Return the shard's figures."""
         return VisitorFigures(self._last_seen.count(as_of_s - self._window_s), *self._ring.report(as_of_s))
 
-    def publish(self, beat: Beat, shards: Sequence[VisitorFigures]) -> Published:
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[VisitorFigures]) -> Published:
         """Return the visitors of the window, and one row a minute."""
-        current = (beat.as_of_s - 1) // MINUTE_S
+        current = (barrier.as_of_s - 1) // MINUTE_S
         minutes = {
             "datetime": [(current - self._minutes + 1 + i) * MINUTE_S * 1000 for i in range(self._minutes)],
             "count": sums([shard.clicks_by_minute for shard in shards]),

@@ -1,4 +1,4 @@
-"""What flows: batches of raw records in, boards out; see `flows.entries.entry` for what else."""
+"""Batches of raw records as sources read them, and the barriers that sources put on them."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from flows.model.mark import NOTHING, Mark
 
 
 @dataclass(frozen=True, slots=True)
-class Marker:
-    """The beat of the board: the source puts one on a batch once per publishing interval.
+class Barrier:
+    """A cut of one partition: a board is due of what was read before it.
 
-    `number` counts intervals of the flow's clock and grows. `now_ms` is that clock (milliseconds since 1970
-    UTC), which `as_of` is never beyond; None for a finite source. `lag` is the number of clicks not read yet,
-    None where the source does not know. `told` is what was known of the watermark when the flow started. No
-    board is to be made of a beat that is not `whole`: records read before are still to be read again, or the
-    first ones to come.
+    The source puts one on a batch each publishing interval. `number` is that of the interval of the flow's
+    clock, and grows. `now_ms` is that clock (milliseconds since 1970 UTC), which no board is ever beyond;
+    None for a finite source. `lag` is the number of clicks not read yet, None where the source does not
+    know. `known` is what was known of the watermark when the flow started. No board is made of a barrier
+    that is not `complete`: records read before are still to be read again, or the first ones to come.
     """
 
     number: int
     now_ms: int | None = None
     lag: int | None = None
-    told: Mark = NOTHING
-    whole: bool = True
+    known: Mark = NOTHING
+    complete: bool = True
 
 
 @dataclass(slots=True)
@@ -51,7 +51,7 @@ class Batch:
     positions: list[int] | None = None
     until_s: int | None = None
     ahead_s: int = AHEAD_S
-    marker: Marker | None = None
+    barrier: Barrier | None = None
     parts: int = 1
     key: int = 0
     log: str = ""
@@ -59,12 +59,12 @@ class Batch:
     set_aside: list[tuple[str, int, bytes]] = field(default_factory=list)
 
     def cut(self, at: int) -> tuple[Batch, Batch]:
-        """Return the records before position `at`, where a record begins, and the others with the marker."""
+        """Return the records before position `at`, where a record begins, and the others with the barrier."""
         index = at - self.start if self.positions is None else bisect_left(self.positions, at)
         before, after = self.positions, self.positions
         if self.positions is not None:
             before, after = self.positions[:index], self.positions[index:]
-        first = replace(self, end=at, data=self.data[:index], positions=before, marker=None, bounds=None)
+        first = replace(self, end=at, data=self.data[:index], positions=before, barrier=None, bounds=None)
         second = replace(self, start=at, data=self.data[index:], positions=after, bounds=None)
         first.set_aside = [each for each in self.set_aside if each[1] < at]
         second.set_aside = [each for each in self.set_aside if each[1] >= at]

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.model.batch import Marker
+from flows.model.batch import Barrier
 from flows.model.columns import Ints, Words
 from flows.model.lines import Lines
 from flows.model.rejected import Rejected
@@ -32,7 +32,7 @@ class Clicks:
     read_ms: int
     until_s: int | None
     newest_ns: int
-    marker: Marker | None
+    barrier: Barrier | None
     time_ns: Ints
     row: Ints
     columns: dict[str, Any]

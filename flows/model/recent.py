@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Newest(NamedTuple):
+class RecentClick(NamedTuple):
     """One of the newest clicks of a batch, as raw data shows it; sorts by age, oldest first."""
 
     time_ns: int

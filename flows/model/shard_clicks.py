@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from flows.model.batch import Marker
+from flows.model.batch import Barrier
 from flows.model.columns import Ints, Words
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING, Mark, mark_of
-from flows.model.recent import Newest
+from flows.model.recent import RecentClick
 from flows.model.rejected import Rejected
 from flows.model.wire import Column, pack, packed, unpack, unpacked
 
@@ -35,7 +35,7 @@ class Header:
     end: int
     read_ms: int
     until_s: int | None
-    marker: Marker | None
+    barrier: Barrier | None
     oldest_ns: int | None
     newest_ns: int | None
     ahead_s: tuple[int, ...] = ()
@@ -44,11 +44,13 @@ class Header:
 
 
 @dataclass(slots=True, kw_only=True)
-class Beat:
-    """The call to report: for publication `level`, as of `as_of_s` (seconds since 1970, exclusive).
+class AlignedBarrier:
+    """The call to report: all partitions have reached the barrier of number `level`.
 
-    `now_ms` is the flow's clock (None: finite), `mark` the watermark behind `as_of_s`, `ahead` how many of
-    the shard's clicks wait for their time.
+    `as_of_s` is where all windows end (seconds since 1970, exclusive), `mark` the watermark behind it.
+    `now_ms` is the flow's clock (None: finite source), `ahead` how many of the shard's clicks wait for their
+    time, `positions` what the shard has applied of each partition (exclusive), `lag` as in Barrier. `ended`:
+    the log is read to its end.
     """
 
     level: int
@@ -67,7 +69,7 @@ class ShardClicks:
 
     `high_ns` is the newest event time of the whole batch up to and including each click, rounded down to the
     half hour; clicks that wait do not count for it. Admission fills in the last seven: `slot`, the visitor's
-    number in the shard; `freed`, slots to forget first; `beat`; `late`, how many clicks it set aside;
+    number in the shard; `freed`, slots to forget first; `aligned`; `late`, how many clicks it set aside;
     `ahead`, how many now wait; `due_s`, the second that these clicks have waited for, 0 if they did not; and
     `newest_s`, the second of the newest click ever. An item is pickled only to cross to another process,
     before admission, and then more than once.
@@ -81,11 +83,11 @@ class ShardClicks:
     lines: Lines
     columns: Columns
     rejected: Rejected = field(default_factory=Rejected)
-    newest: list[Newest] = field(default_factory=list)
+    recent: list[RecentClick] = field(default_factory=list)
     packed: bytes | None = None
     slot: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     freed: Ints = field(default_factory=lambda: np.empty(0, np.int32))
-    beat: Beat | None = None
+    aligned: AlignedBarrier | None = None
     late: int = 0
     ahead: int = 0
     due_s: int = 0
@@ -124,33 +126,33 @@ class ShardClicks:
         )
 
 
-_SENT = [name for name in Header.__slots__ if name != "marker"]
+_SENT = [name for name in Header.__slots__ if name != "barrier"]
 
 
 def packed_clicks(item: ShardClicks) -> bytes:
     """Return an item as bytes, before admission or waiting for its time."""
-    header, marker = item.header, item.header.marker
+    header, barrier = item.header, item.header.barrier
     arrays = item.time_ns, item.high_ns, item.position
     return pack(
         [
             [item.shard, item.due_s],
             [getattr(header, name) for name in _SENT],
-            marker and [getattr(marker, name) for name in Marker.__slots__],
+            barrier and [getattr(barrier, name) for name in Barrier.__slots__],
             [packed(array) for array in arrays],
             {name: packed(column) for name, column in item.columns.items()},
             [packed(item.rejected.reason), packed(item.rejected.position), item.rejected.records],
-            item.newest,
+            item.recent,
         ]
     )
 
 
 def unpacked_clicks(data: bytes) -> ShardClicks:
     """Return the item; its records are known by their positions alone."""
-    (shard, due_s), header_values, marker_values, arrays, columns, rejected, newest = unpack(data)
+    (shard, due_s), header_values, barrier_values, arrays, columns, rejected, newest = unpack(data)
     reason, rejected_at, records = rejected
     header = Header(
         **dict(zip(_SENT, header_values, strict=True)),
-        marker=_marker(*marker_values) if marker_values else None,
+        barrier=_barrier(*barrier_values) if barrier_values else None,
     )
     header.ahead_s = tuple(header.ahead_s)
     time_ns, high_ns, position = map(unpacked, arrays)
@@ -163,13 +165,13 @@ def unpacked_clicks(data: bytes) -> ShardClicks:
         lines=Lines([], header.start, None),
         columns={name: unpacked(parts) for name, parts in columns.items()},
         rejected=Rejected(unpacked(reason), unpacked(rejected_at), records),
-        newest=[Newest(*values) for values in newest],
+        recent=[RecentClick(*values) for values in newest],
         due_s=due_s,
     )
 
 
-def _marker(number: int, now_ms: int | None, lag: int | None, told: list[Any], whole: bool) -> Marker:
-    return Marker(number, now_ms, lag, mark_of(told), whole)
+def _barrier(number: int, now_ms: int | None, lag: int | None, known: list[Any], complete: bool) -> Barrier:
+    return Barrier(number, now_ms, lag, mark_of(known), complete)
 
 
 def take(column: Column, index: Ints | slice) -> Column:

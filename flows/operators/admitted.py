@@ -56,7 +56,7 @@ class _AdmissionLogic(StatefulBatchLogic[ShardClicks, ShardClicks, int]):
         self._admission = admission = Admission(shard.positions, shard.mark)
         self._state.watch(admission.waiting)
         self._empty = first.take(np.empty(0, np.int64))
-        self._empty.rejected, self._empty.newest = Rejected(), []
+        self._empty.rejected, self._empty.recent = Rejected(), []
         for part in shard.load(self._name):
             admission.waiting.load(part)
             if self._directory is not None:

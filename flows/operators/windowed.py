@@ -12,7 +12,7 @@ from bytewax.operators import KeyedStream, StatefulBatchLogic
 
 from flows.entries.entry import Entries
 from flows.metrics.metric import Metric
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.operators.shards import Shards
 from flows.runtime import telemetry
 from flows.state.shard import Shard
@@ -21,11 +21,11 @@ from flows.state.state import State
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A metric's figures for one shard and beat."""
+    """A metric's figures for one shard and barrier."""
 
     metric: str
     shard: int
-    beat: Beat
+    barrier: AlignedBarrier
     figures: Any
 
 
@@ -71,9 +71,9 @@ class _MetricLogic(StatefulBatchLogic[ShardClicks, Any, int]):
             self._metric.add(item)
             if entries := self._metric.entries():
                 out.append(entries)
-            if item.beat is not None:
-                figures = self._metric.report(item.beat.as_of_s)
-                out.append(Report(self._name, item.shard, item.beat, figures))
+            if item.aligned is not None:
+                figures = self._metric.report(item.aligned.as_of_s)
+                out.append(Report(self._name, item.shard, item.aligned, figures))
                 telemetry.REPORTS.inc()
         return out, False
 

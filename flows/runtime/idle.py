@@ -1,4 +1,4 @@
-"""Rest: a worker that has nothing to do sleeps.
+"""Idling: a worker that has nothing to do sleeps.
 
 Bytewax itself would wait by the wall clock, which may be set back. So whoever it asks when to be called next
 says `DUE`, and the worker sleeps here instead: for a nap, since something may be on its way from operator to
@@ -19,7 +19,7 @@ _NAPS = 12
 _IDLE_S = 0.001
 
 
-class Rest:
+class Idle:
     """Sleeps in the calling thread, if that has done nothing since the last call."""
 
     def __init__(self) -> None:

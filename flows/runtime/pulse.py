@@ -13,7 +13,7 @@ class Pulse:
     def __init__(self) -> None:
         self._called_s: dict[int, float] = {}
 
-    def beat(self, worker: int, at_s: float) -> None:
+    def called(self, worker: int, at_s: float) -> None:
         """Note that a worker is called; one that never was may be waiting for others."""
         self._called_s[worker] = at_s
 

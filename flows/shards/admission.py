@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from flows.model.batch import Marker
+from flows.model.batch import Barrier
 from flows.model.event_time import BUCKET_S, BUCKETS, covered_from_s
 from flows.model.mark import Mark
 from flows.model.rejected import Rejected
-from flows.model.shard_clicks import Beat, ShardClicks
+from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.shards.alignment import Alignment
 from flows.shards.waiting import Waiting
 from flows.shards.watermark import Watermark
@@ -32,10 +32,10 @@ class Admission:
         self.watermark = Watermark(mark)
         self.waiting = Waiting()
         self._alignment = Alignment()
-        self._markers: dict[str, Marker] = {}
+        self._barriers: dict[str, Barrier] = {}
 
     def admit(self, item: ShardClicks) -> list[ShardClicks]:
-        """Return what is to be applied now that `item` is here: what is new and in time, with the beats due.
+        """Return what is to be applied now that `item` is here: what is new and in time, with the reports due.
 
         Raises GapError if a batch begins beyond what has been applied.
         """
@@ -43,7 +43,7 @@ class Admission:
         return [admitted for each, due in aligned for admitted in self._admit(each, due=due)]
 
     def last(self, item: ShardClicks, *, stopped: bool) -> list[ShardClicks]:
-        """Return what was held, and `item` (empty) with the last beat: at the end, or when `stopped`."""
+        """Return what was held, and `item` (empty) with the last barrier: at the end, or when `stopped`."""
         items = [admitted for each in self._alignment.rest() for admitted in self._admit(each, due=False)]
         return items + self._report(item, last=True, stopped=stopped)
 
@@ -51,8 +51,8 @@ class Admission:
         before_ns = self.watermark.mark.newest_ns
         header = item.header
         self.watermark.observe(header.newest_ns, header.ahead_s, header.read_ms)
-        if header.marker is not None:
-            self._markers[header.source] = header.marker
+        if header.barrier is not None:
+            self._barriers[header.source] = header.barrier
         applied = self.positions.get(header.source, header.start)
         if header.start > applied:
             message = f"{header.source} continues at {header.start}, state ends at {applied}"
@@ -69,26 +69,26 @@ class Admission:
         return self._report(item) if due else [item]
 
     def _report(self, item: ShardClicks, *, last: bool = False, stopped: bool = False) -> list[ShardClicks]:
-        """Return `item` with the beat at the newest markers of all partitions, behind what it sets free.
+        """Return `item` with the aligned barrier of all partitions, behind the clicks that it sets free.
 
-        No board is to be made of a beat that is not whole. All shards find the same `as_of_s`: what only some
-        of them know of, because they had applied it before, the markers tell the others.
+        No board is to be made of barriers that are not complete. All shards find the same `as_of_s`: what
+        only some of them know of, because they had applied it before, the barriers tell the others.
         """
-        markers = [self._markers[name] for name in sorted(self._markers)]
-        whole = all(marker.whole for marker in markers) or (last and not stopped)
+        barriers = [self._barriers[name] for name in sorted(self._barriers)]
+        complete = all(barrier.complete for barrier in barriers) or (last and not stopped)
         item.newest_s = self.watermark.newest_s
-        if len(markers) < item.header.parts or not whole:
+        if len(barriers) < item.header.parts or not complete:
             return [item]
-        now_ms = max((marker.now_ms for marker in markers if marker.now_ms is not None), default=None)
-        lags = [marker.lag for marker in markers]
+        now_ms = max((barrier.now_ms for barrier in barriers if barrier.now_ms is not None), default=None)
+        lags = [barrier.lag for barrier in barriers]
         lag = None if None in lags else sum(lag for lag in lags if lag is not None)
-        told = [marker.told for marker in markers]
-        as_of_s = self.watermark.advance(now_ms, told, all_read=lag == 0)
+        known = [barrier.known for barrier in barriers]
+        as_of_s = self.watermark.advance(now_ms, known, all_read=lag == 0)
         free = self.waiting.give(as_of_s)
         for each in (*free, item):
             each.newest_s = self.watermark.newest_s
-        item.beat = Beat(
-            level=FINAL_LEVEL if last else markers[0].number,
+        item.aligned = AlignedBarrier(
+            level=FINAL_LEVEL if last else barriers[0].number,
             as_of_s=as_of_s,
             now_ms=now_ms,
             positions=dict(self.positions),
@@ -103,11 +103,11 @@ class Admission:
     def _unapplied(item: ShardClicks, applied: int) -> ShardClicks:
         if item.header.end <= applied:
             kept = item.take(np.empty(0, np.int64))
-            kept.rejected, kept.newest = Rejected(), []
+            kept.rejected, kept.recent = Rejected(), []
             return kept
         kept = item.take(np.flatnonzero(item.position >= applied))
         kept.rejected = item.rejected.since(applied)
-        kept.newest = [click for click in item.newest if click.position >= applied]
+        kept.recent = [click for click in item.recent if click.position >= applied]
         return kept
 
     @staticmethod

@@ -1,8 +1,15 @@
-"""Alignment: a beat cuts every partition of the source at a marker, whatever the order of arrival.
+"""Barrier alignment: all shards report on the same clicks, whatever the order in which batches reach them.
 
-Several processes read, and each shard gets their batches in an order of its own. What comes from a partition
-behind the marker of a beat is held until the markers of all partitions have come: so all shards report on the
-same clicks. Every partition gives markers, records or not, so little is held; of a single one, nothing.
+A source puts a barrier into each of its partitions, at the same moments of the flow's clock. Several
+processes read, so a shard may get the batches of one partition long before those of another. What comes
+behind a barrier is held until that barrier has come from every partition:
+
+    partition 0   c c c ║ c c         ║ barrier   c click
+    partition 1   c ║ h h             h held: partition 0's barrier has not come yet
+                    └ reported on once ║ has come from both
+
+Every partition gives barriers, records or not, so little is held; with a single partition nothing is. The
+method is that of Flink's aligned checkpoints (Carbone et al., Lightweight Asynchronous Snapshots, 2015).
 """
 
 from __future__ import annotations
@@ -16,7 +23,7 @@ from flows.model.shard_clicks import ShardClicks
 class Alignment:
     """Puts one shard's items into the order in which they are to be applied.
 
-    The first partition by name sets the pace: a beat is due at each of its markers, and at the first marker
+    The first partition by name sets the pace: a report is due at each of its barriers, and at the first one
     of every other partition that has this number or a higher one.
     """
 
@@ -26,7 +33,7 @@ class Alignment:
         self._held: dict[str, deque[ShardClicks]] = defaultdict(deque)
 
     def take(self, item: ShardClicks) -> Iterator[tuple[ShardClicks, bool]]:
-        """Yield the items to be applied now that `item` is here, and whether a beat is due behind each."""
+        """Yield the items to be applied now that `item` is here, and whether a report is due behind each."""
         # The most, should the topic be given another partition while the processes start.
         self._parts = max(self._parts, item.header.parts)
         self._held[item.header.source].append(item)
@@ -38,10 +45,10 @@ class Alignment:
                 continue
             ready.append(source)
             item = held.popleft()
-            if item.header.marker is None:
+            if item.header.barrier is None:
                 yield item, False
                 continue
-            self._waits_at[source] = item.header.marker.number
+            self._waits_at[source] = item.header.barrier.number
             free, due = self._next() if len(self._waits_at) >= self._parts else ([], False)
             yield item, due
             for name in free:
@@ -49,10 +56,10 @@ class Alignment:
             ready += free
 
     def _next(self) -> tuple[list[str], bool]:
-        """Return (partitions that may go on, whether a beat is due): not while any is behind the first."""
+        """Return (partitions that may go on, whether a report is due): not while any is behind the first."""
         pace = self._waits_at[min(self._waits_at)]
         behind = [name for name, at in self._waits_at.items() if at < pace]
-        # One ahead of the first waits on, for the first one's next marker: else it would stay ahead for good.
+        # One ahead of the first waits on, for its next barrier: else it would stay ahead for good.
         return behind or [name for name, at in self._waits_at.items() if at == pace], not behind
 
     def rest(self) -> list[ShardClicks]:

@@ -1,18 +1,19 @@
-"""The workers of the flow, in one process or several: what runs where, and what each shard has applied.
+"""The workers of the flow, in one process or several: which shard runs where, and what each has applied.
 
-A process may keep its state on a disk of its own, where shards may be missing (they ran elsewhere, or the
-disk is new) or stale (they run elsewhere now). So before anything is read every worker tells all processes
-what the shards that run on it have applied there. The source then begins where the shard that has applied
-least goes on: however many workers there were before, a shard that has nothing is rebuilt, one that was away
-catches up, and the others skip what they have.
+Shard n runs on worker n modulo their number. A process keeps its state on a disk of its own, so a shard's
+state may be missing where it runs now, or older than it was elsewhere. Before anything is read, every worker
+therefore tells all processes what the shards that run on it have applied:
+
+    worker 0   shards 0, 2   applied 500, 500
+    worker 1   shards 1, 3   applied 480, nothing      shard 3 has moved here: its state is elsewhere
+    the source begins at the oldest window that shard 3 needs; the others skip what they have
+
+So the flow may be started with any number of workers and on any disks. In the end the workers tell each
+other that the log is read, or that their process was asked to stop: for any process to end, the sources of
+all have to. With all this goes the flow's clock, which is that of the first worker.
 
 A process that ends while the others still meet may leave some that wait for it and do not notice: Bytewax
 notices when it writes. So a process that is not answered gives up, to be started again.
-
-When they meet they also learn the flow's clock from the first worker, and now and then again.
-
-In the end the workers tell each other that the log is read, or that their process was asked to stop: for any
-process to end, the sources of all have to.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class Cluster:
         return worker if worker < self.shards else None
 
     @property
-    def until_beat_s(self) -> float:
+    def until_barrier_s(self) -> float:
         """How long it is until a board is due."""
         return (self.every_ms - self.clock.now_ms() % self.every_ms) / 1000
 
@@ -102,7 +103,7 @@ class Cluster:
         """The key of the board."""
         return key_on("board", self.workers - 1, self.workers)
 
-    def learn(self, told: Told) -> None:
+    def learn(self, told: Announcement) -> None:
         """Take in what a worker tells another one, which is to be in this process."""
         with self._lock:
             if told.to not in self._here:
@@ -164,7 +165,7 @@ def _lines(path: Path) -> list[list[str]]:
     return [line.split() for line in path.read_text().splitlines()[1:]] if path.exists() else []
 
 
-class Told(NamedTuple):
+class Announcement(NamedTuple):
     """What a worker tells worker `to`: what its shards have applied, or why it tells nothing more.
 
     It also tells the key kept where it runs; the first worker the flow's clock, and one drawn for a new flow.

@@ -140,7 +140,7 @@ def _second_position(batch: Batch) -> int | None:
 
 
 def _each(batch: Batch) -> Iterator[Batch]:
-    """Yield each record as a batch of its own, the last one with the marker; an empty batch as it is."""
+    """Yield each record as a batch of its own, the last one with the barrier; an empty batch as it is."""
     lines = _lines(batch)
     if not len(lines):
         yield batch
@@ -155,7 +155,7 @@ def _each(batch: Batch) -> Iterator[Batch]:
             end=end,
             data=[record] if isinstance(batch.data, list) else record,
             positions=None if batch.positions is None else [at[number]],
-            marker=batch.marker if end == batch.end else None,
+            barrier=batch.barrier if end == batch.end else None,
             bounds=None,
             set_aside=[each for each in batch.set_aside if start <= each[1] < end],
         )

@@ -32,14 +32,14 @@ class Waiting:
     def hold(self, item: ShardClicks, until_s: int) -> ShardClicks:
         """Keep the clicks of second `until_s` and later, each second's by itself; returns the others."""
         waits = item.time_ns >= until_s * 10**9
-        newest = [click for click in item.newest if click.time_ns >= until_s * 10**9]
+        newest = [click for click in item.recent if click.time_ns >= until_s * 10**9]
         if not newest and not waits.any():
             return item
         second = item.second
         for due_s in sorted({*second[waits].tolist(), *(click.time_ns // 10**9 for click in newest)}):
             self._keep(item, due_s, np.flatnonzero(second == due_s))
         rest = item.take(np.flatnonzero(~waits))
-        rest.newest = [click for click in item.newest if click.time_ns < until_s * 10**9]
+        rest.recent = [click for click in item.recent if click.time_ns < until_s * 10**9]
         rest.ahead = self._ahead(item, waits)
         return rest
 
@@ -50,9 +50,9 @@ class Waiting:
         return int(np.count_nonzero(item.time_ns[waits] >= begun_s * 10**9))
 
     def _keep(self, item: ShardClicks, due_s: int, index: Any) -> None:
-        header = replace(item.header, marker=None)
+        header = replace(item.header, barrier=None)
         part = replace(item.take(index), rejected=Rejected(), due_s=due_s, header=header)
-        part.newest = [click for click in item.newest if click.time_ns // 10**9 == due_s]
+        part.recent = [click for click in item.recent if click.time_ns // 10**9 == due_s]
         packed = packed_clicks(part)
         self._held[due_s].append(packed)
         self.bytes += len(packed)

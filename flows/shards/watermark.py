@@ -23,7 +23,7 @@ QUIET_MS = 1000
 
 
 class Watermark:
-    """The watermark as one shard sees it; all shards see the same at the same beat."""
+    """The watermark as one shard sees it; all shards see the same at the same barrier."""
 
     def __init__(self, mark: Mark) -> None:
         self.mark = mark
@@ -44,12 +44,12 @@ class Watermark:
             # What is before `as_of` when it comes need not wait, whatever the clock was.
             self.mark = _reached(self.mark, self.mark.as_of_s, read_ms)
 
-    def advance(self, now_ms: int | None, told: Iterable[Mark], *, all_read: bool) -> int:
+    def advance(self, now_ms: int | None, known: Iterable[Mark], *, all_read: bool) -> int:
         """Return as of when to report at clock `now_ms`, None for a finite source, which has none.
 
-        `told` is what others knew when the flow started; `all_read`: nothing is known to be left in the log.
+        `known` is what others knew when the flow started; `all_read`: nothing is known to be left in the log.
         """
-        mark = newest_of([self.mark, *told])
+        mark = newest_of([self.mark, *known])
         if now_ms is None:
             as_of_s = mark.newest_ns // 10**9 + 1 if mark.newest_ns else 0
         else:

@@ -10,7 +10,7 @@ from flows.model.batch import Batch
 from flows.shards.clock import FlowClock
 from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
-from flows.sources.metronome import Metronome
+from flows.sources.barriers import Barriers
 from flows.sources.opening_partition import OpeningPartition, say_start, short_hash
 from flows.sources.shop.shop import Shop
 from flows.state.state import State
@@ -39,7 +39,7 @@ class DemoSource(FixedPartitionedSource[Batch, int | None]):
             history_s = clock.now_ms() // 1000 - round(self._shop.history_s)
             first_s = history_s if applied is None else applied >> _INDEX_BITS
             say_start(for_part, first_s << _INDEX_BITS)
-            return DemoPartition(self._shop, first_s, history_s, clock, Metronome(self._every_ms))
+            return DemoPartition(self._shop, first_s, history_s, clock, Barriers(self._every_ms))
 
         return OpeningPartition(self._cluster, self._state, open_part, resume_state)
 
@@ -51,9 +51,9 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
     """
 
     def __init__(
-        self, shop: Shop, first_s: int, history_s: int, clock: FlowClock, metronome: Metronome
+        self, shop: Shop, first_s: int, history_s: int, clock: FlowClock, barriers: Barriers
     ) -> None:
-        self._shop, self._next_s, self._clock, self._metronome = shop, first_s, clock, metronome
+        self._shop, self._next_s, self._clock, self._barriers = shop, first_s, clock, barriers
         self._history_s = history_s
 
     def next_batch(self) -> Iterable[Batch]:
@@ -72,8 +72,8 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
             self._next_s += 1
         # Caught up, nothing is left to read; how many clicks the rest of the past holds is not known.
         lag = 0 if self._next_s >= at_ms // 1000 else None
-        marker = self._metronome.marker(at_ms, finite=False, lag=lag)
-        if self._next_s == start_s and marker is None:
+        barrier = self._barriers.barrier(at_ms, finite=False, lag=lag)
+        if self._next_s == start_s and barrier is None:
             return []
         return [
             Batch(
@@ -83,8 +83,8 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
                 records,
                 at_ms,
                 positions,
-                until_s=self._metronome.until_s(marker),
-                marker=marker,
+                until_s=self._barriers.until_s(barrier),
+                barrier=barrier,
             )
         ]
 

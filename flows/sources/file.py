@@ -17,8 +17,8 @@ from flows.runtime.exits import fail
 from flows.shards.clock import FlowClock
 from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
+from flows.sources.barriers import Barriers
 from flows.sources.log_files import BYTE_ORDER_MARK, is_finished, refusal
-from flows.sources.metronome import Metronome
 from flows.sources.opening_partition import OpeningPartition, say_start, short_hash
 from flows.sources.portions import portion_of_lines
 from flows.state.state import State
@@ -49,8 +49,8 @@ class FileSource(FixedPartitionedSource[Batch, int | None]):
 
         def open_part(opening: Opening) -> FilePartition:
             position = opening.applied(for_part) or 0
-            metronome = Metronome(self._every_ms)
-            partition = FilePartition(self._path, for_part, position, self._cluster.clock, metronome)
+            barriers = Barriers(self._every_ms)
+            partition = FilePartition(self._path, for_part, position, self._cluster.clock, barriers)
             say_start(for_part, position)
             return partition
 
@@ -80,8 +80,8 @@ def _first_line(path: Path) -> str | None:
 class FilePartition(StatefulSourcePartition[Batch, int]):
     """Reads blocks of whole lines."""
 
-    def __init__(self, path: Path, name: str, position: int, clock: FlowClock, metronome: Metronome) -> None:
-        self._name, self._position, self._clock, self._metronome = name, position, clock, metronome
+    def __init__(self, path: Path, name: str, position: int, clock: FlowClock, barriers: Barriers) -> None:
+        self._name, self._position, self._clock, self._barriers = name, position, clock, barriers
         try:
             self._file = path.open("rb")
             size = os.fstat(self._file.fileno()).st_size
@@ -108,11 +108,11 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
         # Even an empty log gives one batch, and so a board.
         self._begun = True
         at_ms = self._clock.now_ms()
-        marker = self._metronome.marker(at_ms, finite=True)
+        barrier = self._barriers.barrier(at_ms, finite=True)
         return [
             Batch(
                 *(self._name, start, self._position, data, at_ms),
-                marker=marker,
+                barrier=barrier,
                 set_aside=set_aside,
                 bounds=bounds,
             )

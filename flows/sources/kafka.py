@@ -23,8 +23,8 @@ from flows.settings import Settings
 from flows.shards.clock import FlowClock
 from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
+from flows.sources.barriers import Barriers
 from flows.sources.kafka_start import first_offset
-from flows.sources.metronome import Metronome
 from flows.sources.opening_partition import OpeningPartition, say_start
 from flows.sources.portions import portion_of_records
 from flows.state.state import State
@@ -77,18 +77,18 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
                 self._reader.commit(number, start, wait=True)
             self._reader.open(number, start)
         say_start(name, start)
-        metronome = Metronome(self._every_ms)
-        return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, metronome)
+        barriers = Barriers(self._every_ms)
+        return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, barriers)
 
 
 class KafkaPartition(StatefulSourcePartition[Batch, int]):
     """One partition's batches; `reach` is the furthest offset known to have been read once."""
 
     def __init__(
-        self, reader: Reader, number: int, start: int, reach: int, clock: FlowClock, metronome: Metronome
+        self, reader: Reader, number: int, start: int, reach: int, clock: FlowClock, barriers: Barriers
     ) -> None:
         self._reader, self._number, self._position, self._reach = reader, number, start, reach
-        self._clock, self._metronome = clock, metronome
+        self._clock, self._barriers = clock, barriers
         self._patient_until_ms = clock.now_ms() + PATIENCE_MS
         self._left: list[Any] = []
         self._end = start
@@ -97,9 +97,9 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
         self._committed: tuple[int, int | None] | None = None
 
     def next_batch(self) -> Iterable[Batch]:
-        """Return a whole batch, or what there is when a marker is due."""
+        """Return a whole batch, or what there is when a barrier is due."""
         at_ms = self._clock.now_ms()
-        due = at_ms >= self._metronome.next_ms()
+        due = at_ms >= self._barriers.next_ms()
         if not self._left:
             self._left, self._end = self._reader.take(self._number, everything=due)
         if not self._left and not due:
@@ -110,9 +110,9 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
             if not messages:
                 self._reader.check_end(self._number, max(self._reach, end))
             lag = self._reader.lag(self._number, end)
-            marker = self._metronome.marker(at_ms, finite=False, lag=lag)
-            batch.marker = marker and replace(marker, whole=messages or self._may_be_empty(end, at_ms))
-        batch.until_s = self._metronome.until_s(batch.marker)
+            barrier = self._barriers.barrier(at_ms, finite=False, lag=lag)
+            batch.barrier = barrier and replace(barrier, complete=messages or self._may_be_empty(end, at_ms))
+        batch.until_s = self._barriers.until_s(batch.barrier)
         if messages:
             self._patient_until_ms = 0
         return [batch]

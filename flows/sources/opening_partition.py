@@ -33,7 +33,7 @@ _APART_S = 1.0
 class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
     """A partition that is opened once it is known what every shard has applied; raises what `open_part` does.
 
-    Until all that any shard has applied or any board shown is read again, no beat is whole: some shards are
+    Until all that any shard has applied or any board shown is read again, no barrier is complete: some shards are
     ahead. What is read again is judged by the clock of its first reading, so that every shard comes to the
     same: which clicks are too new, and which wait.
     """
@@ -87,9 +87,9 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
             batch.key, batch.log = opening.key, self._state.log
             if self._state.crowded:
                 batch.ahead_s = 0
-            if batch.marker is not None:
-                whole = batch.marker.whole and batch.end >= opening.reach(batch.source)
-                batch.marker = replace(batch.marker, told=opening.mark, whole=whole)
+            if batch.barrier is not None:
+                complete = batch.barrier.complete and batch.end >= opening.reach(batch.source)
+                batch.barrier = replace(batch.barrier, known=opening.mark, complete=complete)
             for judged in readings.judged(batch):
                 self._parts.extend(quarantine.parts(judged))
 

@@ -1,4 +1,15 @@
-"""A hash index: the row of a key in a table, found for all keys of a batch at once."""
+"""A hash index: the row of a key in a table, found for all keys of a batch at once.
+
+Open addressing: a key's row number stands at a place that follows from the key, or, where others stand
+already, at the next one, by a step that follows from the key too:
+
+    place     0    1    2    3    4    5    6    7
+    row      -1   12   -1    3    7   -1   -1    9
+                   ^         ^    ^
+                   key 3: place 4 has row 7, another key's; step 5 leads to place 1, which is its own
+
+Half of all places are vacant at least (-1), so most searches end at the first or second.
+"""
 
 from __future__ import annotations
 

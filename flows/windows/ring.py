@@ -1,7 +1,15 @@
-"""A ring of recent time slices: which visitors clicked in each, as one bit a slice in a column of masks.
+"""A ring of recent time slices: which visitors clicked in each, as one bit a slice in a mask a visitor.
 
-Slice number n (event time divided by the slice's length) has bit n modulo the mask's width; the width is more
-than the slices kept, and a bit is wiped before its slice comes round again.
+A slice is a minute or a half hour of event time, numbered from 1970. Slice n has bit n modulo the width of
+the masks, so bits are used again and again, like places on a ring:
+
+    visitor   bit 7 6 5 4 3 2 1 0       width 8, slices 10 to 15 are kept
+    alice         1 . . . . 1 . .       clicked in slices 15 and 10
+    bob           . 1 1 . . . . .       clicked in slices 14 and 13
+                          ^ ^
+                          wiped before slices 16 and 17 come to bits 0 and 1
+
+The width is more than the slices kept. Distinct visitors of a slice are the masks that have its bit.
 """
 
 from __future__ import annotations

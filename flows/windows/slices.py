@@ -1,7 +1,13 @@
-"""Counts per key over a sliding window, at one-second resolution.
+"""Counts by key over a sliding window that moves by the second.
 
-Totals are kept by key; what each second added is kept aside and subtracted when the second leaves the window.
-Merging is addition: the order of arrival does not matter.
+What is counted in a second is a slice; the total of a key is the sum of the slices in the window:
+
+    second     41   42   43   44   45
+    clicks of       +1        +2        total of "shoes": 3
+    "shoes"     └────── window ──────┘  at the end of 46 it is 3, at the end of 47 it is 2
+
+Totals are kept by key. When the window moves on, what the seconds that leave it had added is subtracted, so
+that no slice is looked at twice. Merging is addition: the order in which clicks arrive does not matter.
 """
 
 from __future__ import annotations

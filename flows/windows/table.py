@@ -1,7 +1,11 @@
 """A table in memory: columns addressed by row number, which remembers the rows that changed.
 
-A row whose columns are all zero is vacant. Rows grow on demand; memory is their columns plus one byte each.
-Which rows are vacant is found again when a table is loaded, by who gives them out (`Vacant`).
+    row        0     1     2     3                a row a visitor: their slot
+    newest_s   1709  0     1712  1690             1 is vacant: all of its columns are zero
+    changed          x     x                      what the next part of the state holds
+
+Rows grow on demand; memory is their columns plus one byte each. Which rows are vacant is found again when a
+table is loaded, by who gives them out (`Vacant`).
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def entry_us() -> tuple[float, float]:
         piece
         for first in range(0, ENTRIES, TOGETHER)
         for piece in pack(
-            "special_offers", f"lane-{first % 16}", [np.arange(first, first + TOGETHER)], fields
+            "special_offers", f"origin-{first % 16}", [np.arange(first, first + TOGETHER)], fields
         )
     ]
     missing, written = count(1 - len(entries)), Event()

@@ -24,8 +24,8 @@ from flows.metrics.categories import Categories
 from flows.metrics.pages import Pages
 from flows.settings import Settings
 from flows.shards.clock import FlowClock
+from flows.sources.barriers import Barriers
 from flows.sources.file import FilePartition
-from flows.sources.metronome import Metronome
 from tests.bench import seed, windows
 from tests.bench.log import partition_of
 from tests.brokers import Broker
@@ -53,7 +53,7 @@ class Timed:
 
 def decode_alone(log: Path, timed: Timed) -> None:
     """Decode the log as the flow does."""
-    part = FilePartition(log, "log", 0, FlowClock(), Metronome(1000))
+    part = FilePartition(log, "log", 0, FlowClock(), Barriers(1000))
     with timed.measured():
         try:
             while True:

@@ -1,4 +1,14 @@
-"""How stream entries get into Redis: what a stream shows of them, and a script that adds each once."""
+"""How stream entries get into Redis: what a stream shows of them, and a script that adds each once.
+
+The ledger of what was written is a hash in Redis, `entries_written`, changed by the same script:
+
+    field                          value: the last ordinal written
+    state_logs|clicks/3#4f1c/7     00000000000000000512-000000-001
+    rejected|clicks/3#4f1c         00000000000000000498-000000
+
+    sent      ...0498-..., ...0512-001, ...0512-002
+    added                               ...0512-002      the only one above what the ledger has
+"""
 
 from __future__ import annotations
 
@@ -10,9 +20,9 @@ import msgspec
 
 from flows.entries.entry import ORDINAL_DIGITS, Entries, ordinal_text, source_of
 
-# KEYS: hash of the ordinals written, stream. ARGV: MAXLEN, then for each piece the field in the
-# hash, the last ordinal and the entries as MessagePack, or nothing if they are not to be added. Ordinals are
-# kept as text (`ordinal_text`) and compared by bytes, because Lua's own comparison depends on a locale.
+# KEYS: the ledger, the stream. ARGV: MAXLEN, then for each piece its field in the ledger, its last ordinal, and
+# its entries as MessagePack, or nothing if they are not to be added. Ordinals are kept as text (`ordinal_text`)
+# and compared by bytes, because Lua's own comparison depends on a locale.
 _DIGITS = ", ".join(
     f"[{size}] = {{{', '.join(map(str, digits))}}}" for size, digits in ORDINAL_DIGITS.items()
 )
@@ -63,16 +73,16 @@ end
 def arguments(pieces: list[Entries], maxlen: int, begun: Container[str]) -> list[int | str | bytes]:
     """Return what ADD_ENTRIES is given of entries for a stream that keeps about `maxlen` of them.
 
-    The older ones of more than that are not added: the newer ones would push them out at once, before anyone
-    could see them. Of the newer ones only those count that are new for certain, as the lanes in `begun` are:
-    the first of a lane in this run may be sent again, and then add nothing.
+    Where there are more, the oldest are not added: the newer ones would push them out before anyone could see
+    them. Only entries that are new for certain count as newer, and so only those of the origins in `begun`:
+    the first entries of an origin in this run may have been written by the run before, and then add nothing.
     """
     found: list[int | str | bytes] = []
     newer = 0
     for piece in reversed(pieces):
         shown = b"" if maxlen <= newer else _shown(piece)
-        found = [f"{piece.stream}|{piece.lane}", ordinal_text(piece.last), shown, *found]
-        newer += piece.size if piece.lane in begun else 0
+        found = [f"{piece.stream}|{piece.origin}", ordinal_text(piece.last), shown, *found]
+        newer += piece.size if piece.origin in begun else 0
     return [maxlen, *found]
 
 
@@ -82,7 +92,7 @@ def _shown(entries: Entries) -> bytes:
     if entries.stream == "rejected":
         fields = {
             "reason": columns["reason"],
-            "position": [f"{source_of(entries.lane)}@{position}" for position, *_ in ordinals],
+            "position": [f"{source_of(entries.origin)}@{position}" for position, *_ in ordinals],
             # Redis's own MessagePack knows no bytes.
             "record": [record.decode(errors="replace") for record in columns["record"]],
         }

@@ -86,7 +86,7 @@ class _Writer(StatelessSinkPartition[Item]):
         self.partitions = 0
         self._sink = sink
         self._backlog = Backlog()
-        # The lanes written to in this run: what else comes of them is new.
+        # The origins written to in this run: what else comes of them is new.
         self._begun: dict[StreamName, set[str]] = {stream: set() for stream in MAXLEN}
         self._address, self._tls = address(url), uses_tls(url)
         self._client = client(url, TIMEOUT_S, TIMEOUT_S)
@@ -203,12 +203,12 @@ class _Writer(StatelessSinkPartition[Item]):
             keys=["entries_written", stream], args=arguments(entries, MAXLEN[stream], self._begun[stream])
         )
         self._backlog.entries_written(entries)
-        self._begun[stream].update(each.lane for each in entries)
+        self._begun[stream].update(each.origin for each in entries)
         self._note(entries)
 
     def _note(self, written: list[Entries]) -> None:
         for entries in written:
-            self._sink.on_written(entries.stream, entries.lane, entries.last)
+            self._sink.on_written(entries.stream, entries.origin, entries.last)
 
     def _give_up(self, dropped: list[Entries]) -> None:
         self._sink.receipts.drop(sum(entries.size for entries in dropped))

@@ -156,7 +156,7 @@ class Client:
 
     def _judge(self, place: Place, error: KafkaError) -> None:
         """End the flow, or leave it to librdkafka to cope."""
-        self._end_if(place.hopeless(error, met=self._met), error)
+        self._end_if(place.verdict_overheard(error, met=self._met), error)
 
     def _end_if(self, line: str | None, error: KafkaError) -> None:
         if error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT):

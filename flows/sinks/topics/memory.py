@@ -1,8 +1,12 @@
-"""What the partitions of a topic already hold: the topic itself is the memory of what was written to it.
+"""What a topic already holds: the topic itself is the memory of what was written to it.
 
-Ids are read back from a partition's end, in growing steps, only as far as is asked for. Within a lane they
-ascend in every partition; so once an id of a lane is met that is not above the one looked for, all that can
-matter has been seen.
+Every record has an id in its headers, made of the entry's origin and ordinal. After a start it is not known
+which of the entries to be sent are there already. So ids are read back from the end of each partition, in
+growing steps, only as far as is asked for:
+
+    partition     ... 17  21  30  34  38        ids of one origin, ascending
+    is 30 there?           <──── read back      found
+    is 31 there?           <──── read back      30 is met, which is below it: it is not there
 """
 
 from __future__ import annotations
@@ -40,9 +44,9 @@ class Memory:
 
     def holds(self, record_id: str) -> bool:
         """Return whether the partition holds a record of this id; reads further back if need be."""
-        lane, ordinal = place_of(record_id)
+        origin, ordinal = place_of(record_id)
         while not self._read_once or (
-            self._start > self._floor and not self._lowest.get(lane, "~") <= ordinal
+            self._start > self._floor and not self._lowest.get(origin, "~") <= ordinal
         ):
             # To its very end at first: what a broker calls the end may be a little before.
             end = self._start if self._read_once else None
@@ -84,6 +88,6 @@ class Memory:
     def _note(self, header: bytes | None) -> None:
         if header is not None:
             record_id = header.decode(errors="replace")
-            lane, ordinal = place_of(record_id)
-            self._lowest[lane] = min(ordinal, self._lowest.get(lane, ordinal))
+            origin, ordinal = place_of(record_id)
+            self._lowest[origin] = min(ordinal, self._lowest.get(origin, ordinal))
             self._ids.add(record_id)

@@ -22,7 +22,7 @@ class Record(NamedTuple):
 def record_of(entry: Entry) -> Record:
     """Return an entry of `special_offers` or `rejected` as a record.
 
-    Its id is made of the entry's lane and ordinal and of the value: an entry made anew from the same clicks
+    Its id is made of the entry's origin and ordinal and of the value: an entry made anew from the same clicks
     has the same id; one of another log that merely stood at the same place has not.
     """
     fields = entry.fields
@@ -37,12 +37,17 @@ def record_of(entry: Entry) -> Record:
         key, value = fields["user"].encode(), json.dumps([offer]).encode()
     else:
         key, value = None, fields["record"]
-        headers = [("reason", fields["reason"]), ("position", f"{source_of(entry.lane)}@{entry.ordinal[0]}")]
-    record_id = f"{entry.lane}@{ordinal_text(entry.ordinal)}-{zlib.crc32(value):08x}"
-    return Record(record_id, key, value, [("id", record_id), *headers], key or source_of(entry.lane).encode())
+        headers = [
+            ("reason", fields["reason"]),
+            ("position", f"{source_of(entry.origin)}@{entry.ordinal[0]}"),
+        ]
+    record_id = f"{entry.origin}@{ordinal_text(entry.ordinal)}-{zlib.crc32(value):08x}"
+    return Record(
+        record_id, key, value, [("id", record_id), *headers], key or source_of(entry.origin).encode()
+    )
 
 
 def place_of(record_id: str) -> tuple[str, str]:
-    """Return the lane and the ordinal of an id."""
-    lane, _, rest = record_id.rpartition("@")
-    return lane, rest.rpartition("-")[0]
+    """Return the origin and the ordinal of an id."""
+    origin, _, rest = record_id.rpartition("@")
+    return origin, rest.rpartition("-")[0]

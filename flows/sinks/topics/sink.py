@@ -152,7 +152,7 @@ class _Writer(StatelessSinkPartition[Item]):
             if not self._full:
                 self._full = True
                 log.warning("%s: too many entries wait for Kafka: the oldest go", topic.place.topic)
-            topic.given_up |= {(each.stream, each.lane): each.last for each in gone}
+            topic.given_up |= {(each.stream, each.origin): each.last for each in gone}
             self._on_dropped(sum(each.size for each in gone))
 
     # In the writing thread
@@ -216,7 +216,7 @@ class _Writer(StatelessSinkPartition[Item]):
         for topic in self._topics.values():
             while topic.sent and topic.sent[0].arrived:
                 entry = topic.sent.popleft().entry
-                self._on_written(entry.stream, entry.lane, entry.ordinal)
+                self._on_written(entry.stream, entry.origin, entry.ordinal)
                 self._client.moved()
             if not topic.sent:
                 self._note_given_up(topic)
@@ -226,8 +226,8 @@ class _Writer(StatelessSinkPartition[Item]):
     def _note_given_up(self, topic: _Topic) -> None:
         with self._changed:
             gone, topic.given_up = topic.given_up, {}
-        for (stream, lane), last in gone.items():
-            self._on_written(stream, lane, last)
+        for (stream, origin), last in gone.items():
+            self._on_written(stream, origin, last)
 
     def _begin_anew(self) -> None:
         """Send again what has not arrived, after another look at what the topics hold."""

@@ -1,4 +1,7 @@
-"""Visits: the clicks of a batch seen visitor by visitor, for what depends on the click before.
+"""The clicks of a batch seen visitor by visitor, for what depends on the visitor's click before.
+
+    arrival      0  1  2  3  4        `order` 0 3 1 2 4: each visitor's clicks together, in their order
+    visitor      a  b  b  a  c        `first` 0   2   4: where in it a, b and c begin
 
 All columns are in the order of arrival, one row a click; `slots` are the visitors, ascending.
 """
@@ -13,7 +16,7 @@ from flows.model.columns import Ints, ordered
 
 
 @dataclass(frozen=True, slots=True)
-class Visits:
+class ByVisitor:
     """The clicks' rows by visitor: `order` sorts them, `first` has where in it each visitor's begin."""
 
     slots: Ints
@@ -22,7 +25,7 @@ class Visits:
     visitor: Ints
 
     @classmethod
-    def of(cls, slot: Ints) -> Visits:
+    def of(cls, slot: Ints) -> ByVisitor:
         """Group the clicks of visitors `slot`, at least one."""
         order = ordered(slot)
         by_visitor = slot[order]
