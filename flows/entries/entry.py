@@ -21,7 +21,7 @@ import numpy as np
 from flows.model.columns import Ints
 from flows.model.streams import StreamName
 
-# The source position of the record that an entry comes from, then the entry's place among those of the record.
+# The source position of the record that an entry comes from, then its place among those of the record.
 # Entries of clicks that waited for their time have origins of their own, and first the second waited for.
 Ordinal = tuple[int, ...]
 # How many digits each number has as text, by how many there are.

@@ -35,7 +35,7 @@ class Admission:
         self._barriers: dict[str, Barrier] = {}
 
     def admit(self, item: ShardClicks) -> list[ShardClicks]:
-        """Return what is to be applied now that `item` is here: what is new and in time, with the reports due.
+        """Return what is to be applied now that `item` is here: what is new and in time, and when to report.
 
         Raises GapError if a batch begins beyond what has been applied.
         """

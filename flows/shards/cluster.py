@@ -18,14 +18,11 @@ notices when it writes. So a process that is not answered gives up, to be starte
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
 from typing import NamedTuple
 
 from flows.runtime.exits import fail
@@ -39,8 +36,6 @@ from flows.state.store import Header
 log = logging.getLogger("clicks.cluster")
 
 ANSWER_S = 20.0
-_CHECK_S = 0.5
-_CLOSE_WAIT = "08"
 
 
 class Cluster:
@@ -141,28 +136,9 @@ class Cluster:
         threading.Thread(target=self._await_answers, name="cluster-answers", daemon=True).start()
 
     def _await_answers(self) -> None:
-        until_s = time.monotonic() + ANSWER_S
-        lost = 0
-        while lost < 2 and time.monotonic() < until_s:
-            time.sleep(_CHECK_S)
-            if self.opening is not None:
-                return
-            lost = lost + 1 if _left_alone() else 0
-        fail("other processes have not answered, one may have ended: start all again")
-
-
-def _left_alone() -> bool:
-    """Return whether the other side has closed a TCP connection of this process, and this one has not."""
-    sockets = set()
-    for fd in os.listdir("/proc/self/fd"):
-        with contextlib.suppress(OSError):
-            sockets.add(os.readlink(f"/proc/self/fd/{fd}"))
-    lines = [line for name in ("tcp", "tcp6") for line in _lines(Path("/proc/self/net", name))]
-    return any(line[3] == _CLOSE_WAIT and f"socket:[{line[9]}]" in sockets for line in lines)
-
-
-def _lines(path: Path) -> list[list[str]]:
-    return [line.split() for line in path.read_text().splitlines()[1:]] if path.exists() else []
+        time.sleep(ANSWER_S)
+        if self.opening is None:
+            fail("other processes have not answered, one may have ended: start all again")
 
 
 class Announcement(NamedTuple):

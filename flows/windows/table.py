@@ -52,11 +52,6 @@ class Table:
             column[rows] = 0
         self._changed[rows] = True
 
-    @property
-    def changed(self) -> int:
-        """How many rows changed since the last `changes`."""
-        return int(np.count_nonzero(self._changed))
-
     def changes(self) -> dict[str, Any]:
         """Return {"row": numbers, column: values...} of the rows that changed, and forget that they did."""
         rows = np.flatnonzero(self._changed).astype(np.uint32)

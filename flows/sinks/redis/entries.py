@@ -20,9 +20,9 @@ import msgspec
 
 from flows.entries.entry import ORDINAL_DIGITS, Entries, ordinal_text, source_of
 
-# KEYS: the ledger, the stream. ARGV: MAXLEN, then for each piece its field in the ledger, its last ordinal, and
-# its entries as MessagePack, or nothing if they are not to be added. Ordinals are kept as text (`ordinal_text`)
-# and compared by bytes, because Lua's own comparison depends on a locale.
+# KEYS: the ledger, the stream. ARGV: MAXLEN, then for each piece its field in the ledger, its last ordinal,
+# and its entries as MessagePack, or nothing if they are not to be added. Ordinals are kept as text
+# (`ordinal_text`) and compared by bytes, because Lua's own comparison depends on a locale.
 _DIGITS = ", ".join(
     f"[{size}] = {{{', '.join(map(str, digits))}}}" for size, digits in ORDINAL_DIGITS.items()
 )

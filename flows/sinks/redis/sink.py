@@ -14,17 +14,16 @@ import re
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from threading import Event, Lock, Thread
+from threading import Event
 from typing import Any
 
 import redis
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
 from redis.client import Pipeline
 from redis.commands.core import Script
 from redis.exceptions import NoPermissionError
 
 from flows.entries.entry import Entries
-from flows.entries.outbox import Receipts
+from flows.entries.outbox import Note, Receipts
 from flows.model.streams import StreamName
 from flows.runtime import telemetry
 from flows.runtime.exits import Kind, fail, one_line
@@ -36,6 +35,7 @@ from flows.sinks.redis.entries import ADD_ENTRIES, arguments
 from flows.sinks.redis.errors import kind, text_of, told
 from flows.sinks.redis.owner import HEAD_BYTES, Owner
 from flows.sinks.redis.url import address, client, own_words, uses_tls
+from flows.sinks.writer import Writer, WriterSink
 
 log = logging.getLogger("clicks.redis")
 
@@ -47,7 +47,7 @@ TRIM_EVERY_S = 60.0
 LARGE_BYTES = 1 << 20
 
 
-class RedisSink(DynamicSink[Item]):
+class RedisSink(WriterSink[Item]):
     """Writes boards and entries to `settings.redis_url`, to the embedded Valkey if that is None.
 
     `receipts` are told of entries that are in Redis, and of those that newer ones pushed out of the buffer.
@@ -63,32 +63,28 @@ class RedisSink(DynamicSink[Item]):
     ) -> None:
         # Checked here, where the error is one line; what Bytewax makes of one in `build` is a page.
         embedded.check() if settings.redis_url is None else address(settings.redis_url)
-        self._url = settings.redis_url
-        self.receipts, self.now_ms = receipts or Receipts(), now_ms
-        self.on_written, self.keep_ms = self.receipts.sink(MAXLEN), settings.keep_ms
-        self.lock = Lock()
-        self._writer: _Writer | None = None
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
-        """Start the writer of this process, which all its workers share; raises SettingsError."""
-        with self.lock:
-            if self._writer is None or not self._writer.partitions:
-                url = self._url or embedded.ensure()
-                self._writer = _Writer(url, self)
-            self._writer.partitions += 1
-            return self._writer
+        receipts = receipts or Receipts()
+        on_written = receipts.sink(MAXLEN)
+        super().__init__(
+            lambda: _Writer(
+                settings.redis_url or embedded.ensure(), receipts, on_written, now_ms, settings.keep_ms
+            )
+        )
 
 
-class _Writer(StatelessSinkPartition[Item]):
-    """Writes a backlog to Redis until all partitions, all of them this one, are closed."""
+class _Writer(Writer[Item]):
+    """Writes a backlog to Redis."""
 
-    def __init__(self, url: str, sink: RedisSink) -> None:
-        self.partitions = 0
-        self._sink = sink
+    def __init__(
+        self, url: str, receipts: Receipts, on_written: Note, now_ms: Callable[[], int], keep_ms: int
+    ) -> None:
+        super().__init__(f"Redis at {address(url)}", log, CLOSE_S)
+        self._receipts, self._on_written = receipts, on_written
+        self._now_ms, self._keep_ms = now_ms, keep_ms
         self._backlog = Backlog()
         # The origins written to in this run: what else comes of them is new.
         self._begun: dict[StreamName, set[str]] = {stream: set() for stream in MAXLEN}
-        self._address, self._tls = address(url), uses_tls(url)
+        self._tls = uses_tls(url)
         self._client = client(url, TIMEOUT_S, TIMEOUT_S)
         self._owner = Owner()
         self._announces = True
@@ -98,25 +94,21 @@ class _Writer(StatelessSinkPartition[Item]):
         self._down_since_s: float | None = None
         self._met = False
         self._told: set[str] = set()
-        self._thread = Thread(target=self._run, name="redis-writer", daemon=True)
-        self._thread.start()
 
     def write_batch(self, items: list[Item]) -> None:
         self._backlog.put(items)
 
-    def close(self) -> None:
-        """Close one partition; with the last one, write what is left, for at most CLOSE_S seconds."""
-        with self._sink.lock:
-            self.partitions -= 1
-            if self.partitions:
-                return
+    def finish(self) -> None:
         self._backlog.put([], last=True)
-        self._thread.join(CLOSE_S)
-        self._abandoned.set()
-        if unwritten := str(self._backlog):
-            log.error("Redis at %s: not written at the end: %s", self._address, unwritten)
 
-    def _run(self) -> None:
+    def abandon(self) -> None:
+        self._abandoned.set()
+
+    def left(self) -> str:
+        unwritten = str(self._backlog)
+        return unwritten and f"not written at the end: {unwritten}"
+
+    def write(self) -> None:
         pause_s = BACKOFF_S[0]
         while self._backlog.wait() and not self._abandoned.is_set():
             began_s = time.monotonic()
@@ -129,8 +121,6 @@ class _Writer(StatelessSinkPartition[Item]):
                 # Counted from the start of the attempt: one that hung until its timeout has waited enough.
                 self._abandoned.wait(max(BACKOFF_S[0], began_s + pause_s - time.monotonic()))
                 pause_s = min(2 * pause_s, BACKOFF_S[1])
-            except Exception as error:  # our own: the flow must not go on as if there were a writer
-                fail(f"Redis at {self._address}: {type(error).__name__}: {one_line(error)}: restart the flow")
             else:
                 pause_s = BACKOFF_S[0]
                 self._succeeded()
@@ -156,7 +146,7 @@ class _Writer(StatelessSinkPartition[Item]):
         if board is None:
             return
         summary = json.loads(board.values["board"])
-        summary = {"owner": self._owner.name, **summary, "published_at": self._sink.now_ms()}
+        summary = {"owner": self._owner.name, **summary, "published_at": self._now_ms()}
         with self._client.pipeline(transaction=True) as pipe:
             # The watch keeps a board given up by us, but still on its way into a hung Redis, from replacing a
             # newer one. EXEC ends it; told so now, redis-py will report a lost connection as what it is.
@@ -179,8 +169,8 @@ class _Writer(StatelessSinkPartition[Item]):
                 if not self._announces or not any(word in text_of(error) for word in ("channel", "publish")):
                     raise
                 self._announces = False
-                text = "Redis at %s: boards are written, but not announced (%s): allow the channel boards"
-                log.warning(text, self._address, text_of(error))
+                text = "%s: boards are written, but not announced (%s): allow the channel boards"
+                log.warning(text, self.where, text_of(error))
         if not self._announces and self._backlog.board is board:
             self._write_board()
 
@@ -190,10 +180,10 @@ class _Writer(StatelessSinkPartition[Item]):
             head: Any = pipe.getrange("board", 0, HEAD_BYTES)
             if self._owner.meets_another(head):
                 text = (
-                    "Redis at %s: another flow writes its boards over those of this one: end it, or give "
+                    "%s: another flow writes its boards over those of this one: end it, or give "
                     "each a database of its own in REDIS_URL (/1, /2, ...)"
                 )
-                log.warning(text, self._address)
+                log.warning(text, self.where)
 
     def _write_entries(self, stream: StreamName) -> None:
         entries = self._backlog.oldest(stream)
@@ -208,10 +198,10 @@ class _Writer(StatelessSinkPartition[Item]):
 
     def _note(self, written: list[Entries]) -> None:
         for entries in written:
-            self._sink.on_written(entries.stream, entries.origin, entries.last)
+            self._on_written(entries.stream, entries.origin, entries.last)
 
     def _give_up(self, dropped: list[Entries]) -> None:
-        self._sink.receipts.drop(sum(entries.size for entries in dropped))
+        self._receipts.drop(sum(entries.size for entries in dropped))
         self._note(dropped)
 
     def _trim(self) -> None:
@@ -221,15 +211,15 @@ class _Writer(StatelessSinkPartition[Item]):
         self._next_trim_s = time.monotonic() + TRIM_EVERY_S
         try:
             seconds, _ = self._client.time()
-            oldest = f"{max(0, seconds * 1000 - self._sink.keep_ms)}-0"
+            oldest = f"{max(0, seconds * 1000 - self._keep_ms)}-0"
             for stream in MAXLEN:
                 self._client.xtrim(stream, minid=oldest, approximate=False)
         except redis.ResponseError as error:
             if not isinstance(error, NoPermissionError) and "syntax" not in str(error):
                 raise
             self._next_trim_s = math.inf
-            text = "Redis at %s: old entries stay (%s): use Redis 6.2 or later, and allow TIME and XTRIM"
-            log.warning(text, self._address, one_line(error))
+            text = "%s: old entries stay (%s): use Redis 6.2 or later, and allow TIME and XTRIM"
+            log.warning(text, self.where, one_line(error))
 
     def _make_room(self) -> None:
         """Let the older half of each large stream go: what fills Redis are streams, and boards go first."""
@@ -237,8 +227,8 @@ class _Writer(StatelessSinkPartition[Item]):
             if (self._client.memory_usage(stream) or 0) > LARGE_BYTES:
                 kept = self._client.xlen(stream) // 2
                 dropped = self._client.xtrim(stream, maxlen=kept, approximate=False)
-                self._sink.receipts.drop(dropped)
-                log.warning("Redis at %s is full: %d entries of %s go", self._address, dropped, stream)
+                self._receipts.drop(dropped)
+                log.warning("%s is full: %d entries of %s go", self.where, dropped, stream)
 
     def _failed(self, error: Exception) -> None:
         """Tell each reason of an outage once; end a flow that never got through if waiting does not help."""
@@ -249,21 +239,21 @@ class _Writer(StatelessSinkPartition[Item]):
         reason = told(error, tls=self._tls)
         got_through = self._met and (self._backlog.board is None or self._owner.has_written)
         if kind(error) is Kind.OURS or (kind(error) is Kind.FINAL and not got_through):
-            fail(f"Redis at {self._address} {reason}")
+            fail(f"{self.where} {reason}")
         if self._down_since_s is None:
             self._down_since_s = time.monotonic()
         # How exactly nobody answers may be another at each attempt.
         what = re.sub(r" \(.*\)", "", reason)
         if what not in self._told:
             self._told.add(what)
-            log.warning("Redis at %s %s; trying again", self._address, reason)
+            log.warning("%s %s; trying again", self.where, reason)
 
     def _succeeded(self) -> None:
         if not self._met:
             self._met = True
             self._check_eviction()
         if self._down_since_s is not None:
-            log.info("Redis at %s: back after %.1f s", self._address, time.monotonic() - self._down_since_s)
+            log.info("%s: back after %.1f s", self.where, time.monotonic() - self._down_since_s)
             self._down_since_s = None
             self._told.clear()
 
@@ -272,5 +262,5 @@ class _Writer(StatelessSinkPartition[Item]):
         with suppress(redis.RedisError, OSError):
             policy = str(self._client.info("memory").get("maxmemory_policy", ""))
             if policy.startswith("allkeys"):
-                text = "Redis at %s may drop keys of the board (maxmemory-policy %s): set it to noeviction"
-                log.warning(text, self._address, policy)
+                text = "%s may drop keys of the board (maxmemory-policy %s): set it to noeviction"
+                log.warning(text, self.where, policy)

@@ -12,22 +12,21 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import chain
-from threading import Condition, Lock, Thread
-
-from bytewax.outputs import DynamicSink, StatelessSinkPartition
+from threading import Condition
 
 from flows.entries.entry import Entries, Entry, Ordinal
 from flows.entries.outbox import Note, Receipts
 from flows.kafka.errors import Place
 from flows.kafka.partitioner import partition_of
 from flows.model.streams import StreamName
-from flows.runtime.exits import fail, one_line
 from flows.settings import TOPIC_VARIABLES, Settings
 from flows.sinks.queue import Queue
 from flows.sinks.topics.client import AbandonedError, Client
 from flows.sinks.topics.memory import Memory
 from flows.sinks.topics.records import record_of
+from flows.sinks.writer import Writer, WriterSink
 
 log = logging.getLogger("clicks.topics")
 
@@ -43,25 +42,16 @@ _POLL_S, _IDLE_S = 0.05, 1.0
 Item = list[Entries]
 
 
-class TopicsSink(DynamicSink[Item]):
+class TopicsSink(WriterSink[Item]):
     """Writes the entries of the streams in `settings.topics`, and passes over others.
 
-    It notes in `receipts` each entry that is in its topic, as are all before it.
+    It notes in `receipts` each entry that is in its topic, as are all before it. Wrong settings end the flow
+    when it is built.
     """
 
     def __init__(self, settings: Settings, receipts: Receipts) -> None:
-        self._settings, self._receipts = settings, receipts
-        self._on_written = receipts.sink(settings.topics)
-        self._lock = Lock()
-        self._writer: _Writer | None = None
-
-    def build(self, step_id: str, worker_index: int, worker_count: int) -> StatelessSinkPartition[Item]:
-        """Start the writer of this process, which all its workers share; wrong settings end the flow."""
-        with self._lock:
-            if self._writer is None:
-                self._writer = _Writer(self._settings, self._on_written, self._receipts.drop)
-            self._writer.partitions += 1
-            return self._writer
+        on_written = receipts.sink(settings.topics)
+        super().__init__(lambda: _Writer(settings, on_written, receipts.drop))
 
 
 class _Sent:
@@ -94,23 +84,23 @@ class _Topic:
         return len(self.again) + self.waiting.entries
 
 
-class _Writer(StatelessSinkPartition[Item]):
-    """Writes to the topics until all partitions, all of them this one, are closed."""
+class _Writer(Writer[Item]):
+    """Writes to the topics."""
 
     def __init__(self, settings: Settings, on_written: Note, on_dropped: Callable[[int], None]) -> None:
-        self.partitions = 0
-        self._brokers, self._on_written, self._on_dropped = settings.brokers, on_written, on_dropped
+        super().__init__(f"Kafka at {settings.brokers}", log, CLOSE_S)
+        self._on_written, self._on_dropped = on_written, on_dropped
         self._topics = {
             stream: _Topic(
-                Place(self._brokers, name, TOPIC_VARIABLES[stream], f"writing and reading of topic {name!r}")
+                Place(
+                    settings.brokers, name, TOPIC_VARIABLES[stream], f"writing and reading of topic {name!r}"
+                )
             )
             for stream, name in settings.topics.items()
         }
         self._client = Client(settings)
         self._changed = Condition()
         self._closing = self._full = False
-        self._thread = Thread(target=self._run, name="topics-writer", daemon=True)
-        self._thread.start()
 
     def write_batch(self, items: list[Item]) -> None:
         """Put entries in; with many waiting, wait while the broker takes them."""
@@ -123,21 +113,19 @@ class _Writer(StatelessSinkPartition[Item]):
                 self._changed.wait(_POLL_S)
             self._full = self._full and self._client.down
 
-    def close(self) -> None:
-        """Close one partition; with the last one, write what is left, for at most CLOSE_S seconds."""
+    def finish(self) -> None:
         with self._changed:
-            self.partitions -= 1
-            if self.partitions:
-                return
             self._closing = True
             self._changed.notify_all()
-        self._thread.join(CLOSE_S)
+
+    def abandon(self) -> None:
         self._client.abandoned = True
-        if unwritten := self._waiting() + self._sent():
-            log.error(
-                "Kafka at %s: %d records for topics are not written: the next start sends them",
-                *(self._brokers, unwritten),
-            )
+
+    def left(self) -> str:
+        unwritten = self._waiting() + self._sent()
+        return (
+            f"{unwritten} records for topics are not written: the next start sends them" if unwritten else ""
+        )
 
     def _waiting(self) -> int:
         return sum(topic.left for topic in self._topics.values())
@@ -157,18 +145,14 @@ class _Writer(StatelessSinkPartition[Item]):
 
     # In the writing thread
 
-    def _run(self) -> None:
-        try:
+    def write(self) -> None:
+        with suppress(AbandonedError):
             self._find()
             while self._wait():
                 for topic in self._topics.values():
                     for entry in self._next(topic):
                         self._send(topic, entry)
                 self._serve(0)
-        except AbandonedError:
-            pass
-        except Exception as error:  # the flow must not go on as if there were a writer
-            fail(f"Kafka at {self._brokers}: {type(error).__name__}: {one_line(error)}: restart the flow")
 
     def _find(self) -> None:
         for topic in self._topics.values():
