@@ -34,8 +34,8 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
     """A partition that is opened once it is known what every shard has applied; raises what `open_part` does.
 
     Until all that any shard has applied or any board shown is read again, no barrier is complete: some
-    shards are ahead. What is read again is judged by the clock of its first reading, so that every shard comes to the
-    same: which clicks are too new, and which wait.
+    shards are ahead. What is read again is judged by the clock of its first reading, so that every shard
+    comes to the same: which clicks are too new, and which wait.
     """
 
     def __init__(

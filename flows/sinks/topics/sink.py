@@ -37,6 +37,8 @@ ROOM = 10_000
 CLOSE_S = 10.0
 
 _POLL_S, _IDLE_S = 0.05, 1.0
+_RIGHTS = "writing and reading of topic {!r}"
+_LEFT = "{} records for topics are not written: the next start sends them"
 
 
 Item = list[Entries]
@@ -91,11 +93,7 @@ class _Writer(Writer[Item]):
         super().__init__(f"Kafka at {settings.brokers}", log, CLOSE_S)
         self._on_written, self._on_dropped = on_written, on_dropped
         self._topics = {
-            stream: _Topic(
-                Place(
-                    settings.brokers, name, TOPIC_VARIABLES[stream], f"writing and reading of topic {name!r}"
-                )
-            )
+            stream: _Topic(Place(settings.brokers, name, TOPIC_VARIABLES[stream], _RIGHTS.format(name)))
             for stream, name in settings.topics.items()
         }
         self._client = Client(settings)
@@ -123,9 +121,7 @@ class _Writer(Writer[Item]):
 
     def left(self) -> str:
         unwritten = self._waiting() + self._sent()
-        return (
-            f"{unwritten} records for topics are not written: the next start sends them" if unwritten else ""
-        )
+        return _LEFT.format(unwritten) if unwritten else ""
 
     def _waiting(self) -> int:
         return sum(topic.left for topic in self._topics.values())
