@@ -14,20 +14,20 @@ import pytest
 from hypothesis import settings
 
 from flows.settings import EMBEDDED_DIRECTORY
-from tests import apache
-from tests.apache import Apache
-from tests.brokers import Broker, Cluster, Server
-from tests.servers import RedisServer
+from tests.support import apache
+from tests.support.apache import Apache
+from tests.support.brokers import Broker, Cluster, Server
+from tests.support.servers import RedisServer
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-    from tests.kafka_flow import KafkaFlow
+    from tests.kafka.kafka_flow import KafkaFlow
 
 # How long an example takes says nothing on a machine that does other things too.
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
-pytest.register_assert_rewrite("tests.published", "tests.kafka_flow")
+pytest.register_assert_rewrite("tests.support.published", "tests.kafka.kafka_flow")
 # Flows that run in the process of the tests leave its signals alone.
 pytest.MonkeyPatch().setattr("flows.runtime.signals.stop_on_signals", lambda: None)
 
@@ -109,7 +109,7 @@ def topic() -> str:
 @pytest.fixture
 def kafka_flow(tmp_path: Path, broker: Cluster, topic: str, redis_url: str) -> Iterator[KafkaFlow]:
     """Return a flow over the topic that is not running yet."""
-    from tests.kafka_flow import KafkaFlow
+    from tests.kafka.kafka_flow import KafkaFlow
 
     flow = KafkaFlow(tmp_path, broker.address, topic, redis_url)
     yield flow
@@ -117,7 +117,7 @@ def kafka_flow(tmp_path: Path, broker: Cluster, topic: str, redis_url: str) -> I
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let a longer run take more seeds: `pytest tests/test_flow.py --seeds 200`."""
+    """Let a longer run take more seeds: `pytest tests/flow/test_flow.py --seeds 200`."""
     parser.addoption("--seeds", type=int, default=20, help="how many random logs to compare")
 
 

@@ -32,7 +32,7 @@ from flows.settings import Settings
 from flows.sinks.redis.sink import RedisSink
 from flows.sources import file as sources
 from tests.bench.log import make_log
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 SHARDS = (16, 64, 256, 1024)
 CLICKS, VISITORS = 200_000, 40_000

@@ -23,8 +23,8 @@ from flows.runtime.ticks import wall_ms
 from tests.bench.live import RedisWatch, percentiles, running_flow
 from tests.bench.load import WARM_UP_S, loaded
 from tests.bench.log import click, rest_of_click
-from tests.brokers import Broker
-from tests.servers import RedisServer, wait_until
+from tests.support.brokers import Broker
+from tests.support.servers import RedisServer, wait_until
 
 TOPIC, PARTITIONS = "clicks", 4
 GAPS_S = 0.3, 0.7

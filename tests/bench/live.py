@@ -15,7 +15,7 @@ from typing import Any
 import redis
 
 from flows.runtime.ticks import wall_ms
-from tests.brokers import Broker
+from tests.support.brokers import Broker
 
 
 def board_in(client: redis.Redis) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from random import Random
 from confluent_kafka import Producer
 
 from tests.bench.log import click, rest_of_click
-from tests.brokers import Cluster
+from tests.support.brokers import Cluster
 
 VISITORS = 200
 TICK_S = 0.02

@@ -20,8 +20,8 @@ from typing import NamedTuple
 from flows.state.inspection import inspect
 from tests.bench.live import board_in, running_flow
 from tests.bench.process import peak_rss_mib, rss_mib
-from tests.brokers import Broker
-from tests.servers import RedisServer, wait_until
+from tests.support.brokers import Broker
+from tests.support.servers import RedisServer, wait_until
 
 ROUNDS = 3
 TOPIC = "clicks"

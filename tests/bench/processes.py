@@ -24,13 +24,13 @@ from flows.ingest.decode import decode
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.model.batch import Batch
 from flows.sources.shop.shop import Shop
-from tests.apache import Apache
 from tests.bench.live import board_in
 from tests.bench.log import partition_of
 from tests.bench.process import cpu_s as process_cpu_s
-from tests.brokers import Broker, Server
-from tests.clocks import cluster_of
-from tests.servers import RedisServer, free_port, wait_until
+from tests.support.apache import Apache
+from tests.support.brokers import Broker, Server
+from tests.support.clocks import cluster_of
+from tests.support.servers import RedisServer, free_port, wait_until
 
 HOURS = 9.5
 PARTS = 4

@@ -10,8 +10,8 @@ from pathlib import Path
 from tests.bench.live import running_flow
 from tests.bench.load import VISITORS, Load
 from tests.bench.process import cpu_s
-from tests.brokers import Broker
-from tests.servers import RedisServer, wait_until
+from tests.support.brokers import Broker
+from tests.support.servers import RedisServer, wait_until
 
 
 def measure(rate: int, seconds: float) -> float:

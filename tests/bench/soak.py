@@ -22,8 +22,8 @@ from flows.sources.shop.shop import Shop
 from tests.bench.live import board_in, running_flow
 from tests.bench.log import partition_of
 from tests.bench.process import cpu_s, rss_mib
-from tests.brokers import Broker
-from tests.servers import RedisServer, wait_until
+from tests.support.brokers import Broker
+from tests.support.servers import RedisServer, wait_until
 
 SPEED = 60
 EVERY_S = 5.0

@@ -28,8 +28,8 @@ from flows.sources.barriers import Barriers
 from flows.sources.file import FilePartition
 from tests.bench import seed, windows
 from tests.bench.log import partition_of
-from tests.brokers import Broker
-from tests.servers import RedisServer, wait_until
+from tests.support.brokers import Broker
+from tests.support.servers import RedisServer, wait_until
 
 PARTITIONS = 4
 SEED_BATCHES = 10

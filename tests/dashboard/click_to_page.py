@@ -18,10 +18,10 @@ from playwright.sync_api import Page
 from tests.bench.live import RedisWatch, first_seen, percentiles, running_flow
 from tests.bench.load import VISITORS, Load
 from tests.bench.log import click, rest_of_click
-from tests.brokers import Broker
 from tests.dashboard.conftest import PageServer, chromium, now_ms
 from tests.dashboard.latency import NOTE
-from tests.servers import RedisServer, wait_until
+from tests.support.brokers import Broker
+from tests.support.servers import RedisServer, wait_until
 
 
 def measure(clicks: int, rate: int) -> tuple[list[float], list[float]]:

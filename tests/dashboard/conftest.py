@@ -17,7 +17,7 @@ import redis
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from tests.dashboard.writer import Writer
-from tests.servers import RedisServer, free_port, wait_until
+from tests.support.servers import RedisServer, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "s3cret-pass"

@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.bench.live import percentiles
 from tests.dashboard.conftest import PageServer, chromium, now_ms
 from tests.dashboard.writer import Writer
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 NOTE = """() => {
   window.seen = {};

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.sync_api import Page
 
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 
 def figure(page: Page, name: str) -> str:

@@ -15,7 +15,7 @@ from tests.bench.process import rss_mib
 from tests.dashboard.conftest import PageServer, chromium
 from tests.dashboard.looking import state
 from tests.dashboard.writer import Writer
-from tests.servers import RedisServer
+from tests.support.servers import RedisServer
 
 SETTLE_S = 60.0  # what Python and Arrow take once, when the first boards are drawn
 CLOSED_S = 60.0

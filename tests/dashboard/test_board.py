@@ -21,8 +21,8 @@ from dashboard.page.panels.pages import TOP, Page
 from dashboard.page.panels.sessions import HALF_HOURS
 from tests.dashboard.conftest import SECRET, now_ms
 from tests.dashboard.writer import Writer
-from tests.published import FRAMES
-from tests.servers import RedisServer, free_port
+from tests.support.published import FRAMES
+from tests.support.servers import RedisServer, free_port
 
 
 def reader_of(url: str) -> Reader:

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser
 from dashboard.door import is_own
 from tests.dashboard.conftest import ROOT, PageServer, now_ms
 from tests.dashboard.writer import Writer
-from tests.servers import RedisServer, listening
+from tests.support.servers import RedisServer, listening
 
 
 @pytest.mark.parametrize(

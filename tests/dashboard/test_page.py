@@ -24,7 +24,7 @@ from tests.dashboard.looking import (
     wait_state,
 )  # fmt: skip
 from tests.dashboard.writer import Writer
-from tests.servers import wait_until
+from tests.support.servers import wait_until
 
 Open = Callable[..., Page]
 CHARTS = ("Visitors per minute", "Clicks per minute", "Sessions per half hour")

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.dashboard.conftest import SECRET, PageServer, now_ms
 from tests.dashboard.looking import bars, cells, figure, panel, places, refreshed, settle, state, wait_state
 from tests.dashboard.writer import Writer
-from tests.servers import RedisServer, wait_until
+from tests.support.servers import RedisServer, wait_until
 
 Open = Callable[..., Page]
 UNKNOWN = "\u2013"

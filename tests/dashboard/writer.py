@@ -14,7 +14,7 @@ import pandas as pd
 import redis
 from redis.typing import EncodableT
 
-from tests.published import FRAMES
+from tests.support.published import FRAMES
 
 PRODUCTS = [
     ("VD55177927", "clothing", "Deluxe Cashmere Sweater"),

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 import pytest
 import redis
 
-from tests.servers import RedisServer, wait_until
+from tests.support.servers import RedisServer, wait_until
 
 IMAGE = "localhost/clicks:dev"
 MOST_MB = 800

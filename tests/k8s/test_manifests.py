@@ -229,7 +229,7 @@ def test_the_dashboard_can_only_read(overlay: tuple[Manifest, ...]) -> None:
 
 def known_variables() -> set[str]:
     """Return what the flow and Bytewax read, from their sources."""
-    sources = [*(ROOT / "flows").glob("*.py"), Path(bytewax.run.__file__)]
+    sources = [*(ROOT / "flows").rglob("*.py"), Path(bytewax.run.__file__)]
     text = "\n".join(source.read_text() for source in sources)
     # In the compiled part names follow each other without an end: those that are meant are asked for.
     server = [name for name in SERVER_VARIABLES if name.encode() in Path(_bytewax.__file__).read_bytes()]

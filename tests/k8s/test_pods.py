@@ -19,7 +19,7 @@ from tests.dashboard.looking import wait_state
 from tests.k8s.manifests import Manifest, named, pod, rendered
 from tests.k8s.sandbox import Pod, can_run, rendered_pod
 from tests.k8s.tools import ROOT
-from tests.servers import RedisServer, free_port, wait_until
+from tests.support.servers import RedisServer, free_port, wait_until
 
 DEMO = "demo:?history=5m"
 GRACE_S = 10.0

@@ -1,0 +1,1 @@
+"""Tests of whole flows, in this process and in others."""
