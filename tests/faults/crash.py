@@ -1,8 +1,8 @@
 """The flow as a process that is killed and started again, and what Redis holds in the end.
 
-`python -m tests.faults.crash --kills 200 [--seed N] [--source kafka]` does it for longer than the suite: a new
-log after every 20 kills, with one to sixteen shards, one or two workers and batches of any size, each compared
-with the oracle. With `--source kafka` the log is a topic, and a producer writes to it all the time.
+`python -m tests.faults.crash --kills 200 [--seed N] [--source kafka]` does it for longer than the suite: a
+new log after every 20 kills, with one to sixteen shards, one or two workers and batches of any size, each
+compared with the oracle. With `--source kafka` the log is a topic, and a producer writes to it all the time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Half a minute of hostile records of every kind against a flow; `tests.faults.hostile` does it for longer."""
+"""Half a minute of hostile records against a flow; `python -m tests.faults.hostile` does it for longer."""
 
 from __future__ import annotations
 

@@ -188,7 +188,7 @@ class Shard:
         self._disk.readings[source][reading.start] = reading
 
     def fly(self, source: str, flight: object) -> None:
-        """Forget it: here nothing is killed while it takes a record in, see tests/unit/shards/test_quarantine.py."""
+        """Forget it: here nothing is killed while it takes a record in; see test_quarantine."""
 
     def forget(self, source: str, position: int) -> None:
         kept = self._disk.readings[source]

@@ -1,8 +1,8 @@
 """The batch oracle: every published value, recomputed naively from the whole log.
 
 It shares no code with the flow. It reads like the contract: decode records, decide which clicks are late,
-then one small function a metric. Times are integer nanoseconds since 1970 UTC unless a name ends in `_ms`; windows
-are half open, [start, end).
+then one small function a metric. Times are integer nanoseconds since 1970 UTC unless a name ends in `_ms`;
+windows are half open, [start, end).
 """
 
 from __future__ import annotations

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,13 +29,10 @@ from flows.model.batch import Batch
 from flows.model.clicks import Clicks
 from flows.model.columns import Words, stable_hash
 from flows.model.rejected import KEPT_BYTES, KEPT_RECORDS, REASONS
-from tests.flow.test_flow import run
-from tests.oracle import oracle
 from tests.oracle import records as oracle_records
 from tests.support import bad_input, logs
 from tests.support.bad_input import FORMS, TIME, USER, of_record
 from tests.support.clocks import cluster_of
-from tests.support.published import assert_same
 
 READ_MS = logs.READ_MS
 START = 7_000
@@ -488,45 +484,6 @@ def assert_equal(records: list[bytes], found: list[Any], expected: list[Any]) ->
     """Compare item by item, so that a failure shows the record."""
     for record, one, other in zip(records, found, expected, strict=True):
         assert one == other, record
-
-
-# The whole flow
-
-
-def test_a_log_with_all_named_forms_gives_what_the_oracle_says(tmp_path: Path, redis_url: str) -> None:
-    rng = random.Random(7)
-    records = logs.random_log(7, clicks=5200, days=0.2, broken=0, large=False)
-    for record, _ in FORMS.values():
-        records.insert(rng.randrange(1, len(records)), record)
-    found = run(records, tmp_path, redis_url)
-    placed = zip(logs.positions(records), records, strict=True)
-    # Blank lines of a log are no records.
-    expected = oracle.recompute([item for item in placed if item[1].strip()], time.time_ns() // 10**6)
-    assert expected["board"]["clicks_total"] >= 5000
-    assert set(expected["board"]["rejected"]) == set(REASONS) - {"poison"}
-    assert_same(found, expected, f"file:{tmp_path / 'log'}")
-
-
-@pytest.mark.parametrize(
-    ("digits", "shown"),
-    [
-        (b"9223372036854775807", 2**63 - 1),
-        (b"9223372036854775808", pytest.approx(2**63)),
-        (b"-9223372036854775809", pytest.approx(-(2**63))),
-        (b"[1,%s]" % (b"9" * 30), [1, pytest.approx(10**30)]),
-        (b"9" * 400, None),
-        (b"7" * 5000, None),
-        (b"1e400", None),
-    ],
-)
-def test_a_number_of_any_size_reaches_raw_data(
-    digits: bytes, shown: Any, tmp_path: Path, redis_url: str
-) -> None:
-    found = run([GOOD[0], bad_input.spelled("original_timestamp", digits)], tmp_path, redis_url)
-    rows = {row["userId"]: row for row in found["raw_data"]}
-    assert rows[USER]["original_timestamp"] == shown
-    assert rows[USER]["ip"] == "192.0.2.7"
-    assert rows["good-0"]["original_timestamp"] == TIME // 10**9
 
 
 # Masking
