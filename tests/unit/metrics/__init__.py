@@ -1,0 +1,1 @@
+"""Of `flows.metrics`: each metric in a shard, on a clock of the test's own."""
