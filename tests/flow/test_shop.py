@@ -23,7 +23,7 @@ from flows.sources.shop.shop import Shop, rhythm
 DAY_S = 86400
 MIDNIGHT_S = 20_371 * DAY_S  # 2025-10-10
 EVENING_S = MIDNIGHT_S + 19 * 3600
-ROOT = Path(__file__).parents[3]
+ROOT = Path(__file__).parents[2]
 FIELDS = [
     *("timestamp", "original_timestamp", "userId", "ip", "userAgent", "productId", "category", "title"),
     *("gender", "country", "deviceType", "age", "birthdate"),
