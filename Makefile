@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 export RUST_BACKTRACE ?= 0
 
-.PHONY: install install-dev browser tools kafka demo check format test bench lock sbom image
+.PHONY: install install-dev browser tools kafka demo check format unit test bench lock sbom image
 
 install: $(VENV)/installed
 
@@ -85,10 +85,15 @@ check: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 format: install-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# What needs no server, in some seconds.
+unit: install-dev
+	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/unit
 
 test: check browser tools kafka
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder

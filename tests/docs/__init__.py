@@ -1,0 +1,1 @@
+"""Tests that the texts in the top folder are true."""
