@@ -47,14 +47,24 @@ def killed_as_records_arrive(patch: Patch) -> None:
     patch.setattr(Client, "produce", killing)
 
 
+def records_are_never_noted(patch: Patch) -> None:
+    """Write records and hear nothing of it: the state keeps all of them."""
+    produce: Produce = Client.produce
+
+    def deaf(client: Client, place: Any, number: int, record: Any, arrived: Callable[[], None]) -> None:
+        produce(client, place, number, record, lambda: None)
+
+    patch.setattr(Client, "produce", deaf)
+
+
 def what_topics_hold_is_not_looked_at(patch: Patch) -> None:
     """Take every record for a new one."""
     patch.setattr(Memory, "holds", lambda *_: False)
 
 
 def records_are_noted_as_they_are_sent(patch: Patch) -> None:
-    """Count a record as written when it is sent, and leave it in the producer for long."""
-    patch.setitem(topic_client._DEFAULTS, "linger.ms", "10000")
+    """Count a record as written when it is sent, and leave it in the producer for good."""
+    patch.setitem(topic_client._DEFAULTS, "linger.ms", "600000")
     produce: Produce = Client.produce
 
     def early(client: Client, place: Any, number: int, record: Any, arrived: Callable[[], None]) -> None:
@@ -70,6 +80,7 @@ KAFKA_FAULTS: dict[str, Callable[[Patch], None]] = {
         little_patience,
         the_broker_tells_no_topic_ids,
         killed_as_records_arrive,
+        records_are_never_noted,
         what_topics_hold_is_not_looked_at,
         records_are_noted_as_they_are_sent,
     )
