@@ -54,12 +54,12 @@ browser:
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
 	  $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$sudo apt-get install -y -qq --no-install-recommends redis-server chromium gcc libc6-dev >/dev/null; }
 
-# What the tests of k8s/ run: a sandbox, the tester of alert rules (of Debian's package only the one program, not the
-# service), and Kustomize, which kubectl has too. Where one cannot be had its tests are skipped.
+# What the tests of k8s/ run: a sandbox, the image's init, the tester of alert rules (of Debian's package only the one
+# program, not the service), and Kustomize, which kubectl has too. Where one cannot be had its tests are skipped.
 tools:
-	@command -v bwrap >/dev/null || ! command -v apt-get >/dev/null || { \
+	@{ command -v bwrap && command -v tini; } >/dev/null || ! command -v apt-get >/dev/null || { \
 	  sudo=; [ "$$(id -u)" = 0 ] || sudo=sudo; \
-	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends bubblewrap >/dev/null; }
+	  $$sudo apt-get update -qq && $$sudo apt-get install -y -qq --no-install-recommends bubblewrap tini >/dev/null; }
 	@command -v promtool >/dev/null || [ -x .cache/bin/promtool ] || ! command -v apt-get >/dev/null || { \
 	  mkdir -p .cache/bin && cd .cache && apt-get download -qq -o APT::Sandbox::User=root prometheus && \
 	  dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x -C bin --strip-components=3 ./usr/bin/promtool; \

@@ -90,6 +90,7 @@ class Pod:
 
 def can_run() -> None:
     """Skip the test where there is no bubblewrap, or it may not make namespaces; fails it in CI."""
+    found("tini")  # the image's init
     bwrap = found("bwrap")
     if bwrap is None:
         missing("no bwrap in the PATH: apt-get install bubblewrap")
