@@ -126,10 +126,10 @@ def test_counters_of_all_processes_are_what_they_did(
 
 def test_names_follow_the_conventions(at_rest: Seen) -> None:
     ours = [family for family in at_rest[0][0].families if family.name.startswith("clicks_")]
-    readme = (K8S.parent / "README.md").read_text()
+    guide = (K8S.parent / "OPERATING.md").read_text()
     for family in ours:
         name = f"{family.name}_total" if family.type == "counter" else family.name
-        assert f"`{name}" in readme, name
+        assert f"`{name}" in guide, name
         assert re.fullmatch("[a-z_]+", family.name)
         assert family.documentation
         assert family.type == "counter" or family.name.endswith(UNITS), family.name

@@ -19,7 +19,7 @@ from types import TracebackType
 from tests.k8s.image import image
 from tests.k8s.manifests import Manifest, pod
 from tests.k8s.manifests import environment as variables
-from tests.k8s.tools import ROOT, found, missing
+from tests.k8s.tools import ROOT, found, missing, needed
 
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
 FILES = ("/etc/ld.so.cache", "/etc/ssl", "/etc/hosts", "/etc/nsswitch.conf", "/etc/alternatives")
@@ -90,7 +90,7 @@ class Pod:
 
 def can_run() -> None:
     """Skip the test where there is no bubblewrap, or it may not make namespaces; fails it in CI."""
-    found("tini")  # the image's init
+    needed("tini")  # the image's init
     bwrap = found("bwrap")
     if bwrap is None:
         missing("no bwrap in the PATH: apt-get install bubblewrap")

@@ -18,6 +18,7 @@ from bytewax.outputs import StatelessSinkPartition
 from redis import exceptions
 
 from dashboard.data.reader import BoardError, Reader, UnreachableError
+from dashboard.page import layout
 from flows.model.board import Board
 from flows.runtime.exits import Kind
 from flows.settings import Settings
@@ -124,7 +125,7 @@ def line_of(tmp_path: Path, url: str) -> str:
 def page_of(url: str, error: type[BoardError] = UnreachableError) -> str:
     """Return what the page says of it."""
     with pytest.raises(error) as caught:
-        Reader(url).read()
+        Reader(url, layout.TABLES).read()
     return str(caught.value)
 
 

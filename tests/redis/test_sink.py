@@ -22,6 +22,7 @@ from flows.entries.outbox import Note, Receipts
 from flows.model.board import Board
 from flows.model.streams import StreamName
 from flows.settings import Settings
+from flows.sinks import writer as writer_module
 from flows.sinks.queue import Queue
 from flows.sinks.redis import sink as redis_sink
 from flows.sinks.redis.backlog import MAXLEN
@@ -443,6 +444,7 @@ def said(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         Event().wait()
 
     monkeypatch.setattr(redis_sink, "fail", fail)
+    monkeypatch.setattr(writer_module, "fail", fail)
     monkeypatch.setattr(redis_sink, "CLOSE_S", 0.2)
     return lines
 
