@@ -35,7 +35,7 @@ def origin_of(source: str, log: str) -> str:
 
 
 def source_of(origin: str) -> str:
-    """Return the partition that a origin is of."""
+    """Return the partition that an origin is of."""
     return origin.rpartition("#")[0]
 
 

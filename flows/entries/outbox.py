@@ -16,7 +16,7 @@ from flows.model.streams import StreamName
 
 _PRUNE_AT = 10_000
 
-# Tells of a stream and a origin that the entry of an ordinal is written, and all before it in its origin.
+# Tells of a stream and an origin that the entry of an ordinal is written, and all before it in its origin.
 Note = Callable[[StreamName, str, Ordinal], None]
 Origin = tuple[StreamName, str]
 

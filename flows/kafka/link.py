@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
 
+from flows.kafka.contact import Contact
 from flows.kafka.errors import DOWN, Place, kind, wrong_setting
 from flows.runtime.exits import Kind, fail, one_line
 from flows.runtime.signals import stop_requested
@@ -33,10 +34,9 @@ class Link:
     def __init__(self, config: dict[str, str], place: Place) -> None:
         self._place = place
         self.doubtful = False
-        self._met = False
         self._next_probe_s = 0.0
         self._failures = 0
-        self._reason = "no answer"
+        self._contact = Contact()
         callbacks: dict[str, Any] = {"error_cb": self._on_error, "on_commit": self._on_commit}
         try:
             self.consumer = Consumer(config | callbacks)
@@ -50,8 +50,6 @@ class Link:
                 answer = question()
             except KafkaException as error:
                 self.judge(error.args[0])
-                if error.args[0].code() not in DOWN:
-                    self._reason = one_line(error.args[0].str())
                 self._serve_errors()
                 self._gone(error.args[0])
                 if stop_requested():
@@ -64,7 +62,8 @@ class Link:
 
     def judge(self, error: KafkaError) -> None:
         """End the flow for an error that is no outage."""
-        self._end_if(self._place.verdict(error, met=self._met), error)
+        self._contact.answered(self._place, error)
+        self._doubt(error)
 
     def probe(self) -> None:
         """Ask a doubtful broker whether it is there, now and then."""
@@ -90,22 +89,21 @@ class Link:
         self._failures += 1
         if self._failures == 2:
             word = "down" if error.code() in DOWN else "not ready"
-            log.warning("Kafka at %s is %s (%s): waiting for it", self._place.brokers, word, self._reason)
+            log.warning(
+                "Kafka at %s is %s (%s): waiting for it", self._place.brokers, word, self._contact.reason
+            )
 
     def _there(self) -> None:
         if self._failures > 1:
             log.warning("Kafka at %s is back", self._place.brokers)
-        self._failures, self.doubtful, self._met = 0, False, True
+        self._failures, self.doubtful, self._contact.met = 0, False, True
 
     def _on_error(self, error: KafkaError) -> None:
         """Take note of what librdkafka says of its connections."""
-        if error.code() != KafkaError._ALL_BROKERS_DOWN:
-            self._reason = one_line(error.str())
-        self._end_if(self._place.verdict_overheard(error, met=self._met), error)
+        self._contact.overheard(self._place, error)
+        self._doubt(error)
 
-    def _end_if(self, line: str | None, error: KafkaError) -> None:
-        if line:
-            fail(line)
+    def _doubt(self, error: KafkaError) -> None:
         if error.fatal():
             fail(f"Kafka at {self._place.brokers}: {one_line(error.str())}: restart the flow")
         self.doubtful = self.doubtful or error.code() in DOWN

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from flows.kafka.config import client_config
+from flows.kafka.contact import Contact
 from flows.kafka.errors import UNKNOWN, Place, checked, kind, wrong_setting
 from flows.runtime.exits import Kind, fail, one_line
 from flows.settings import Settings
@@ -47,21 +48,19 @@ class AbandonedError(Exception):
 class Client:
     """Writes to topics and looks into them; for one thread. All calls wait, and may raise AbandonedError.
 
-    `broken` says that records were not taken and will not be before `renew`. Until `found` is set an unknown
-    topic ends the flow; later, what a broker just started may not know yet is waited for.
+    `broken` says that records were not taken and will not be before `renew`. Once all topics are
+    `found`, an unknown one is waited for: a broker just started may not know it yet.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.abandoned = self.down = self.broken = self.found = False
+        self.abandoned = self.down = self.broken = False
+        self._contact = Contact()
         self._brokers = settings.brokers
-        self._met = False
         self._moved_s = time.monotonic()
-        self._reason = "no answer"
         looking = client_config(self._brokers, settings, {"group.id": "clicks"}, {}) | _LOOKING
         self._config = client_config(self._brokers, settings, _DEFAULTS, _FIXED)
-        self._error_cb = functools.partial(
-            self._judge, Place(self._brokers, "", "", "writing and reading of topics")
-        )
+        place = Place(self._brokers, "", "", "writing and reading of topics")
+        self._error_cb = functools.partial(self._contact.overheard, place)
         try:
             self._consumer = Consumer(looking | {"error_cb": self._error_cb})
             self._producer = self._new_producer()
@@ -115,7 +114,7 @@ class Client:
         if not self.down and time.monotonic() - self._moved_s > PATIENCE_S:
             self.down = True
             log.warning(
-                "Kafka at %s takes no records for topics (%s): they wait", self._brokers, self._reason
+                "Kafka at %s takes no records for topics (%s): they wait", self._brokers, self._contact.reason
             )
 
     def idle(self) -> None:
@@ -126,10 +125,14 @@ class Client:
 
     def moved(self) -> None:
         """Note that the broker takes records, or answers."""
-        self._moved_s, self._met = time.monotonic(), True
+        self._moved_s, self._contact.met = time.monotonic(), True
         if self.down:
             self.down = False
             log.warning("Kafka at %s takes records for topics again", self._brokers)
+
+    def found(self) -> None:
+        """Note that all topics are there: one that is unknown later is waited for."""
+        self._contact.patience = UNKNOWN
 
     def renew(self) -> None:
         """Give up what has not arrived and begin with a new producer."""
@@ -146,7 +149,7 @@ class Client:
             try:
                 answer = question()
             except KafkaException as error:
-                self._end_if(place.verdict(error.args[0], met=self._met), error.args[0])
+                self._contact.answered(place, error.args[0])
                 if not self._consumer.assignment():
                     self._consumer.poll(0)
                 self.poll(_AGAIN_S)
@@ -154,19 +157,9 @@ class Client:
                 self.moved()
                 return answer
 
-    def _judge(self, place: Place, error: KafkaError) -> None:
-        """End the flow, or leave it to librdkafka to cope."""
-        self._end_if(place.verdict_overheard(error, met=self._met), error)
-
-    def _end_if(self, line: str | None, error: KafkaError) -> None:
-        if error.code() not in (KafkaError._ALL_BROKERS_DOWN, KafkaError._TIMED_OUT):
-            self._reason = one_line(error.str())
-        if line and not (self.found and error.code() in UNKNOWN):
-            fail(line)
-
     def _refused(self, place: Place, error: KafkaError) -> None:
         """Begin anew after what a new producer, which looks first at what has arrived, gets over."""
-        self._judge(place, error)
+        self._contact.overheard(place, error)
         curable = error.code() in UNKNOWN or kind(error.code()) is Kind.OUTAGE
         if not (curable or error.fatal() or error.retriable()):
             fail(f"Kafka at {self._brokers} takes no record for {place.topic!r}: {one_line(error.str())}")

@@ -153,7 +153,7 @@ class _Writer(Writer[Item]):
     def _find(self) -> None:
         for topic in self._topics.values():
             topic.partitions, topic.memories = self._client.partitions(topic.place), {}
-        self._client.found = True
+        self._client.found()
 
     def _wait(self) -> bool:
         """Wait for entries, seeing to those sent; False once closing and all is written."""
