@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
+from flows.kafka import contact
 from flows.kafka import reader as kafka_reader
 from flows.kafka.reader import Reader
 from flows.model.batch import Batch
 from flows.settings import Settings
 from flows.shards.opening import Opening
-from flows.sources import kafka as kafka_source
 from flows.sources.kafka import KafkaPartition, KafkaSource
 from flows.sources.kafka_start import REACH_MS
 from flows.state.state import State
@@ -35,7 +35,7 @@ def opened(
     tmp_path: Path, broker: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., list[KafkaPartition]]:
     """Return a function that opens the partitions of the topic, as a flow without any state."""
-    for module in (kafka_source, kafka_reader):
+    for module in (contact, kafka_reader):
         monkeypatch.setattr(module, "fail", pytest.fail)
 
     def open_all(

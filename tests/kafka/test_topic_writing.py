@@ -146,7 +146,7 @@ def test_memory(
         for origin in origins:
             assert memory.holds(offered(number, origin).id) == (number < 20)
     assert memory._start > 0
-    # The first of an origin, and one of an origin that is not there: found, or not, with the whole of it read.
+    # The first of an origin, and one of another that is not there: found, or not, with the whole of it read.
     assert memory.holds(offered(0).id)
     assert not memory.holds(offered(7, "log/2/1").id)
     assert memory._start == 0
