@@ -82,7 +82,7 @@ def digest(shop: Shop) -> str:
 
 
 def test_log_is_the_same_in_every_process() -> None:
-    program = "from tests.unit.sources.test_shop import *; print(digest(Shop(seed=7)))"
+    program = "from tests.flow.test_shop import *; print(digest(Shop(seed=7)))"
     found = {
         subprocess.run(
             [sys.executable, "-c", program],
