@@ -20,7 +20,7 @@ from flows.ingest.iso import RecordError
 from flows.ingest.validate import MAX_DEPTH, click_of, is_deep, loose_of, nanoseconds, ns_of, user_of
 from flows.model.batch import Batch
 from flows.model.clicks import Clicks
-from flows.model.columns import Encoder, Ints
+from flows.model.columns import Columns, Encoder, Ints
 from flows.model.event_time import OLDEST_NS
 from flows.model.fields import MAX_NAME_CHARS, NUMBERS, WORDS
 from flows.model.lines import Lines
@@ -240,10 +240,11 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
-    columns: dict[str, Any] = {
-        field.column: reading.words[field.name].column().renamed(field.word) for field in WORDS[1:]
-    }
-    columns |= {field.column: np.concatenate(reading.numbers[field.name]) for field in NUMBERS}
+    columns = Columns(visitor=reading.words["userId"].column())
+    for field in WORDS[1:]:
+        columns[field.column] = reading.words[field.name].column().renamed(field.word)
+    for field in NUMBERS:
+        columns[field.column] = np.concatenate(reading.numbers[field.name])
     return Clicks(
         source=batch.source,
         parts=batch.parts,
@@ -257,7 +258,7 @@ def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
         barrier=batch.barrier,
         time_ns=np.concatenate(reading.times),
         row=np.concatenate(reading.rows),
-        columns={"visitor": reading.words["userId"].column()} | columns,
+        columns=columns,
         lines=reading.lines,
         in_columns=np.array(reading.in_columns, np.int32),
         rejected=reading.rejecting.all(reading.lines.positions, batch.set_aside),

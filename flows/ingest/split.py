@@ -14,10 +14,10 @@ import numpy as np
 from flows.ingest.mask import mask
 from flows.ingest.recent import newest_clicks
 from flows.model.clicks import Clicks
-from flows.model.columns import Ints, ordered
+from flows.model.columns import Columns, Ints, ordered
 from flows.model.event_time import BUCKET_S
 from flows.model.fields import carried_by
-from flows.model.shard_clicks import Columns, Header, ShardClicks, take
+from flows.model.shard_clicks import Header, ShardClicks
 
 _BUCKET_NS = BUCKET_S * 10**9
 
@@ -25,14 +25,14 @@ Keys = Callable[[], Sequence[str]]
 Split = Callable[[Clicks], list[tuple[str, ShardClicks]]]
 
 
-def by_visitor(keys: Keys, judge: Callable[[Columns], Columns] = lambda _: {}) -> Split:
+def by_visitor(keys: Keys, judge: Callable[[Columns], Columns] = lambda _: Columns()) -> Split:
     """Return the splitter of a batch by its visitors; `judge` makes more columns of those that there are."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         shard_keys, visitor = keys(), clicks.words("visitor")
         shard_of_word = visitor.hashes(clicks.key)[0] % np.uint64(len(shard_keys))
         shard = shard_of_word[visitor.codes]
-        columns = _carried(clicks, "visits") | judge(clicks.columns)
+        columns = Columns(_carried(clicks, "visits") | judge(clicks.columns))
         items = list(_split(clicks, shard, shard_keys, np.arange(len(shard)), columns))
         items[0][1].rejected = clicks.rejected.mapped(mask) if clicks.mask_ip else clicks.rejected
         return items
@@ -60,7 +60,7 @@ def by_age(keys: Keys) -> Split:
 
     def keep(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         none = np.empty(0, np.int64)
-        [(key, item)] = _split(clicks, none, keys()[:1], none, {})
+        [(key, item)] = _split(clicks, none, keys()[:1], none, Columns())
         item.recent = newest_clicks(clicks)
         return [(key, item)]
 
@@ -69,12 +69,11 @@ def by_age(keys: Keys) -> Split:
 
 def _carried(clicks: Clicks, stream: str) -> Columns:
     """Return the columns that a stream carries, those of words filled where the table of FIELDS says so."""
-    return {
-        field.column: clicks.columns[field.column]
-        if field.missing is None
-        else clicks.words(field.column).filled(field.missing)
-        for field in carried_by(stream)
-    }
+    columns = Columns((field.column, clicks.columns[field.column]) for field in carried_by(stream))
+    for field in carried_by(stream):
+        if field.missing is not None:
+            columns[field.column] = columns.words(field.column).filled(field.missing)
+    return columns
 
 
 def _split(
@@ -88,7 +87,7 @@ def _split(
     ).tolist()
     high_ns = high_ns[order]
     time_ns, row = clicks.time_ns[order], clicks.row[order]
-    columns = {name: take(column, order) for name, column in columns.items()}
+    columns = columns.take(order)
     for number, key in enumerate(keys):
         part = slice(bounds[number], bounds[number + 1])
         yield (
@@ -100,7 +99,7 @@ def _split(
                 high_ns=high_ns[part],
                 row=row[part],
                 lines=clicks.lines,
-                columns={name: take(column, part) for name, column in columns.items()},
+                columns=columns.take(part),
             ),
         )
 

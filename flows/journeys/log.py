@@ -36,9 +36,7 @@ def entries_of(rows: list[Row], item: ShardClicks, clicks: Ints) -> Iterator[Ent
     """Yield the log of rows, and their offers; number n of their clicks is the item's click `clicks[n]`."""
     numbers, states, offers = map(list, zip(*rows, strict=True))
     index = clicks[numbers]
-    user, product, category = (
-        item.columns[name].all_at(index) for name in ("visitor", "product", "category")
-    )
+    user, product, category = (item.words(name).all_at(index) for name in ("visitor", "product", "category"))
     made = [row for row, offer in enumerate(offers) if offer]
     ordinals = _ordinals(item, index, made)
     time_ns, origin = item.time_ns[index], f"{origin_of(item.header.source, item.header.log)}/{item.shard}"

@@ -45,7 +45,7 @@ class Journeys(Metric[None]):
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
         self._forget(item.freed)
-        fits = [item.columns[fits_column(number)] for number in range(len(self._machines))]
+        fits = [item.columns.array(fits_column(number)) for number in range(len(self._machines))]
         if not fits or not len(item):
             return
         counted = fits[0] != 0
@@ -76,7 +76,7 @@ class Journeys(Metric[None]):
     def _pass_by(self, item: ShardClicks, rows: Ints) -> None:
         """Remember the last product of visitors on no journey."""
         slot = item.slot[rows]
-        product = item.columns["product"]
+        product = item.words("product")
         self._table["product"][slot] = product.hashes(item.header.key)[0, product.codes[rows]]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
@@ -92,7 +92,7 @@ class Journeys(Metric[None]):
     def _look_at(self, item: ShardClicks, clicks: Ints, fits: list[Ints], gone: Ints) -> None:
         """Let clicks move their visitors on; `gone`: those that find their visitor forgotten."""
         slots = item.slot[clicks].tolist()
-        category, product = item.columns["category"], item.columns["product"]
+        category, product = item.words("category"), item.words("product")
         columns = item.time_ns[clicks], category.codes[clicks], product.codes[clicks], gone
         looked = [column.tolist() for column in columns]
         steps = [
@@ -102,7 +102,7 @@ class Journeys(Metric[None]):
                 zip(slots, bits[clicks].tolist(), *looked, strict=True), category.words, product.words
             )
         ]
-        log = rows_of(sorted(steps), self._journeys, item.columns["gender"].take(clicks))
+        log = rows_of(sorted(steps), self._journeys, item.words("gender").take(clicks))
         if log:
             self._outbox.put(entries_of(log, item, clicks))
         self._busy[item.slot[clicks]] = np.logical_or.reduce(
@@ -112,7 +112,7 @@ class Journeys(Metric[None]):
     def _history(self, item: ShardClicks, rows: Ints, visits: ByVisitor) -> tuple[Ints, Ints]:
         """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
         last_ns, product = self._table["last_ns"], self._table["product"]
-        time_ns, viewed = item.time_ns[rows], item.columns["product"]
+        time_ns, viewed = item.time_ns[rows], item.words("product")
         hashes = viewed.hashes(item.header.key)[0, viewed.codes[rows]]
         newest_ns = visits.newest(time_ns, last_ns[visits.slots])
         gone = time_ns - visits.before(newest_ns, last_ns[visits.slots]) > self._forget_ns

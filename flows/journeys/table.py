@@ -27,9 +27,8 @@ from typing import NamedTuple, NoReturn
 import msgspec
 import numpy as np
 
-from flows.model.columns import Ints, Words
+from flows.model.columns import Columns, Ints, Words
 from flows.model.fields import UNKNOWN
-from flows.model.shard_clicks import Columns
 from flows.runtime.exits import SettingsError
 
 INIT = "init"
@@ -135,8 +134,8 @@ def judge(journeys: Sequence[Journey]) -> Callable[[Columns], Columns]:
     """Return what makes columns of clicks more: which rows of each journey fit them, by `fits_column`."""
 
     def judged(columns: Columns) -> Columns:
-        words = columns["category"], columns["gender"], columns["age"]
-        return {fits_column(number): journey.fits(*words) for number, journey in enumerate(journeys)}
+        asked = columns.words("category"), columns.words("gender"), columns.array("age")
+        return Columns((fits_column(n), journey.fits(*asked)) for n, journey in enumerate(journeys))
 
     return judged
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from flows.model.batch import Barrier
-from flows.model.columns import Ints, Words
+from flows.model.columns import Columns, Ints, Words
 from flows.model.lines import Lines
 from flows.model.rejected import Rejected
 
@@ -35,7 +34,7 @@ class Clicks:
     barrier: Barrier | None
     time_ns: Ints
     row: Ints
-    columns: dict[str, Any]
+    columns: Columns
     lines: Lines
     in_columns: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     rejected: Rejected = field(default_factory=Rejected)
@@ -43,5 +42,4 @@ class Clicks:
 
     def words(self, column: str) -> Words:
         """Return a column of strings."""
-        words: Words = self.columns[column]
-        return words
+        return self.columns.words(column)

@@ -61,6 +61,32 @@ class Words:
         return distinct(self.codes, len(self.words))
 
 
+Column = Words | Ints
+
+
+class Columns(dict[str, Column]):
+    """Columns of one length by name: strings as Words, numbers and bits as arrays."""
+
+    def words(self, name: str) -> Words:
+        """Return a column of strings."""
+        column = self[name]
+        assert isinstance(column, Words)
+        return column
+
+    def array(self, name: str) -> Ints:
+        """Return a column of numbers."""
+        column = self[name]
+        assert not isinstance(column, Words)
+        return column
+
+    def take(self, index: Ints | slice) -> Columns:
+        """Return the rows of `index` of all columns."""
+        return Columns(
+            (name, column.take(index) if isinstance(column, Words) else column[index])
+            for name, column in self.items()
+        )
+
+
 class Encoder:
     """Numbers words in the order of their first use, to make a column of them chunk by chunk."""
 

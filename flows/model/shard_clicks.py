@@ -9,14 +9,12 @@ from typing import Any
 import numpy as np
 
 from flows.model.batch import Barrier
-from flows.model.columns import Ints, Words
+from flows.model.columns import Columns, Ints, Words
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING, Mark, mark_of
 from flows.model.recent import RecentClick
 from flows.model.rejected import Rejected
-from flows.model.wire import Column, pack, packed, unpack, unpacked
-
-Columns = dict[str, Any]
+from flows.model.wire import pack, packed, unpack, unpacked
 
 
 @dataclass(slots=True, kw_only=True)
@@ -112,8 +110,7 @@ class ShardClicks:
 
     def words(self, column: str) -> Words:
         """Return a column of strings."""
-        words: Words = self.columns[column]
-        return words
+        return self.columns.words(column)
 
     def take(self, index: Ints) -> ShardClicks:
         """Return the clicks of `index` alone."""
@@ -122,7 +119,7 @@ class ShardClicks:
             time_ns=self.time_ns[index],
             high_ns=self.high_ns[index],
             row=self.row[index],
-            columns={name: take(column, index) for name, column in self.columns.items()},
+            columns=self.columns.take(index),
         )
 
 
@@ -163,7 +160,7 @@ def unpacked_clicks(data: bytes) -> ShardClicks:
         high_ns=high_ns,
         row=position - header.start,
         lines=Lines([], header.start, None),
-        columns={name: unpacked(parts) for name, parts in columns.items()},
+        columns=Columns((name, unpacked(parts)) for name, parts in columns.items()),
         rejected=Rejected(unpacked(reason), unpacked(rejected_at), records),
         recent=[RecentClick(*values) for values in newest],
         due_s=due_s,
@@ -172,8 +169,3 @@ def unpacked_clicks(data: bytes) -> ShardClicks:
 
 def _barrier(number: int, now_ms: int | None, lag: int | None, known: list[Any], complete: bool) -> Barrier:
     return Barrier(number, now_ms, lag, mark_of(known), complete)
-
-
-def take(column: Column, index: Ints | slice) -> Column:
-    """Return the rows of `index` of a column."""
-    return column.take(index) if isinstance(column, Words) else column[index]

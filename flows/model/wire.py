@@ -7,10 +7,9 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from flows.model.columns import Ints, Words
+from flows.model.columns import Column, Words
 from flows.model.packing import compact, expanded
 
-Column = Ints | Words
 _encoder = msgspec.msgpack.Encoder()
 
 

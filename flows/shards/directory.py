@@ -32,7 +32,7 @@ class Directory:
 
     def number(self, item: ShardClicks) -> None:
         """Fill in `slot` and `freed` of `item`."""
-        visitor = item.columns["visitor"]
+        visitor = item.words("visitor")
         used, place = visitor.used()
         slot = self._slots(*visitor.hashes(item.header.key)[:, used])[place]
         np.maximum.at(self._table["newest_s"], slot, item.second.astype(np.uint32))

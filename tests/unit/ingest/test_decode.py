@@ -79,10 +79,10 @@ def decoded(batch: Batch) -> Decoded:
     columns = [clicks.words(name) for name in ("product", "category", "title", "device", "gender")]
     rows = zip(
         *(
-            words(clicks.columns["visitor"]),
+            words(clicks.columns.words("visitor")),
             clicks.time_ns.tolist(),
             *map(words, columns),
-            clicks.columns["age"].tolist(),
+            clicks.columns.array("age").tolist(),
         ),
         *(clicks.row.tolist(), map(int, clicks.lines.positions(clicks.row))),
         strict=True,
@@ -199,9 +199,9 @@ def test_a_batch_of_nothing_has_no_clicks(data: bytes | list[bytes]) -> None:
     assert (len(clicks.row), len(clicks.rejected), clicks.start, clicks.end) == (0, 0, 5, 9)
     assert [
         len(clicks.time_ns),
-        len(clicks.columns["visitor"].codes),
-        len(clicks.columns["age"]),
-        len(clicks.columns["product"].codes),
+        len(clicks.columns.words("visitor").codes),
+        len(clicks.columns.array("age")),
+        len(clicks.columns.words("product").codes),
     ] == [0] * 4
 
 
@@ -279,12 +279,12 @@ def test_a_number_of_5000_digits_is_a_number() -> None:
             r.reason for r in decode(as_list([bad_input.spelled(name, digits)])).rejected.kept()
         ] == outcome, name
     column = bad_input.table().replace(b"[30,31]", b"[30,%s]" % digits)
-    assert decode(as_list([column])).columns["age"].tolist() == [30, float("inf")]
+    assert decode(as_list([column])).columns.array("age").tolist() == [30, float("inf")]
 
 
 def test_an_age_beyond_floats_is_infinite() -> None:
     ages = [bad_input.spelled("age", text) for text in (b"9" * 400, b"-" + b"9" * 400, b"null", b"30")]
-    assert decode(as_list(ages)).columns["age"].tolist() == pytest.approx(
+    assert decode(as_list(ages)).columns.array("age").tolist() == pytest.approx(
         [np.inf, -np.inf, np.nan, 30], nan_ok=True
     )
 
@@ -312,17 +312,17 @@ def test_what_is_empty_is_missing_and_devices_are_known_in_any_case() -> None:
     devices = ["mobile", "MOBILE", "Mobile", "tv", "TV"]
     records = [bad_input.but(**empty), *(bad_input.but(deviceType=name) for name in devices)]
     clicks = decode(as_list(records))
-    assert words(clicks.columns["device"]) == [None, "Mobile", "Mobile", "Mobile", "tv", "TV"]
+    assert words(clicks.columns.words("device")) == [None, "Mobile", "Mobile", "Mobile", "tv", "TV"]
     assert {
         words(column)[0]
         for column in (
-            clicks.columns["product"],
-            clicks.columns["category"],
-            clicks.columns["title"],
-            clicks.columns["gender"],
+            clicks.columns.words("product"),
+            clicks.columns.words("category"),
+            clicks.columns.words("title"),
+            clicks.columns.words("gender"),
         )
     } == {None}
-    assert np.isnan(clicks.columns["age"][0])
+    assert np.isnan(clicks.columns.array("age")[0])
     assert fields_of(newest_clicks(clicks)[0])["ip"] is None
 
 
@@ -333,7 +333,7 @@ def test_what_is_empty_is_missing_and_devices_are_known_in_any_case() -> None:
 def test_a_number_is_an_id_by_its_digits(user: int, text: str, columns: bool) -> None:
     record = bad_input.table(StringValues={"userId": [user, text]}) if columns else bad_input.but(userId=user)
     clicks = decode(as_list([record, bad_input.but(userId=text)]))
-    assert set(words(clicks.columns["visitor"])) == {text}
+    assert set(words(clicks.columns.words("visitor"))) == {text}
     assert not clicks.rejected
     assert {fields_of(click)["userId"] for click in newest_clicks(clicks)} == {text}
     too_long = decode(as_list([bad_input.but(userId=10**256), bad_input.spelled("userId", b"9" * 5000)]))
@@ -460,13 +460,14 @@ def click_rows(clicks: Clicks) -> list[tuple[Any, ...]]:
     half_hour = 1800 * 10**9
     high = (np.maximum.accumulate(clicks.time_ns) // half_hour * half_hour).tolist()
     columns = [clicks.words(name) for name in ("product", "category", "title", "device", "gender")]
-    fits = JOURNEYS[0].fits(*(clicks.columns[name] for name in ("category", "gender", "age"))).tolist()
+    fitting = JOURNEYS[0].fits(clicks.words("category"), clicks.words("gender"), clicks.columns.array("age"))
+    fits = fitting.tolist()
     rows = zip(
         *(
             clicks.time_ns.tolist(),
             high,
             clicks.row.tolist(),
-            words(clicks.columns["visitor"]),
+            words(clicks.columns.words("visitor")),
             *map(words, columns),
             fits,
         ),
@@ -480,7 +481,8 @@ def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
     clicks = many()
     rows = click_rows(clicks)
     of_shard: dict[int, list[tuple[Any, ...]]] = {}
-    for row, hashed in zip(rows, stable_hash(words(clicks.columns["visitor"]), 0)[0].tolist(), strict=True):
+    hashes = stable_hash(words(clicks.words("visitor")), 0)[0].tolist()
+    for row, hashed in zip(rows, hashes, strict=True):
         # Without the title, which only pages need.
         of_shard.setdefault(hashed % shards, []).append(
             (*row[:5], "Unknown" if row[5] is None else row[5], *row[7:])
@@ -488,16 +490,16 @@ def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
     items = by_visitor(cluster_of(shards).shard_keys, judge(JOURNEYS))(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
-        product, category = words(item.columns["product"]), words(item.columns["category"])
+        product, category = words(item.columns.words("product")), words(item.columns.words("category"))
         found = zip(
             *(item.time_ns.tolist(), item.high_ns.tolist(), item.row.tolist()),
             *(
-                words(item.columns["visitor"]),
+                words(item.columns.words("visitor")),
                 product,
                 category,
-                words(item.columns["device"]),
-                words(item.columns["gender"]),
-                item.columns["fits 0"].tolist(),
+                words(item.columns.words("device")),
+                words(item.columns.words("gender")),
+                item.columns.array("fits 0").tolist(),
             ),
             strict=True,
         )
@@ -519,7 +521,7 @@ def test_every_view_lands_in_the_one_shard_of_its_product(shards: int) -> None:
     items = by_page(cluster_of(shards).shard_keys)(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
-        columns = [words(item.columns[name]) for name in ("product", "category", "title")]
+        columns = [words(item.columns.words(name)) for name in ("product", "category", "title")]
         found = zip(*(item.time_ns.tolist(), item.high_ns.tolist(), item.row.tolist(), *columns), strict=True)
         assert list(found) == [
             (*row[:3], row[4], row[5] or "Unknown", row[6]) for row in rows if shard_of[row[4]] == number
@@ -578,7 +580,7 @@ def naive_newest(clicks: Clicks) -> list[tuple[int, int]]:
     order = sorted(range(len(clicks.row)), key=lambda i: (clicks.time_ns[i], i), reverse=True)
     of_visitor: dict[str, int] = {}
     for i in order:
-        of_visitor.setdefault(clicks.columns["visitor"].at(i), i)
+        of_visitor.setdefault(clicks.columns.words("visitor").at(i), i)
     wanted = sorted({*order[:100], *list(of_visitor.values())[:10]})
     return [(int(clicks.time_ns[i]), i) for i in wanted]
 
@@ -595,7 +597,7 @@ def test_newest_clicks_are_those_of_a_naive_sort(seed: int, visitors: int) -> No
     newest = newest_clicks(clicks)
     expected = naive_newest(clicks)
     assert [(click.time_ns, click.visitor) for click in newest] == [
-        (time_ns, clicks.columns["visitor"].at(i)) for time_ns, i in expected
+        (time_ns, clicks.columns.words("visitor").at(i)) for time_ns, i in expected
     ]
     assert [click.position for click in newest] == [int(clicks.row[i]) + START for _, i in expected]
     for click in newest:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from flows.metrics.metric import Metric, Published
-from flows.model.columns import Encoder
+from flows.model.columns import Columns, Encoder
 from flows.model.fields import WORDS
 from flows.model.lines import Lines
 from flows.model.recent import RecentClick
@@ -69,7 +69,7 @@ class OneShard:
             high_ns=np.maximum.accumulate(time_ns),
             row=np.arange(len(clicks), dtype=np.int32),
             lines=Lines([b""] * len(clicks), self._clicks, None),
-            columns=columns | {"visitor": visitors.column()},
+            columns=Columns(columns | {"visitor": visitors.column()}),
             newest_s=self._newest_s,
             recent=[
                 RecentClick(second * 10**9, self._clicks + at, 0, visitor, b"{}")

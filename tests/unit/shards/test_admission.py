@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flows.model.batch import Barrier
-from flows.model.columns import Encoder
+from flows.model.columns import Columns, Encoder
 from flows.model.event_time import covered_from_s
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING
@@ -50,7 +50,7 @@ def item(
         high_ns=np.maximum.accumulate(time_ns),
         row=np.arange(len(seconds), dtype=np.int32),
         lines=Lines([b""] * len(seconds), start, None),
-        columns={"visitor": names.column()},
+        columns=Columns(visitor=names.column()),
     )
 
 
