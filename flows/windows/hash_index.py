@@ -5,7 +5,7 @@ already, at the next one, by a step that follows from the key too:
 
     place     0    1    2    3    4    5    6    7
     row      -1   12   -1    3    7   -1   -1    9
-                   ^         ^    ^
+                   ^              ^
                    key 3: place 4 has row 7, another key's; step 5 leads to place 1, which is its own
 
 Half of all places are vacant at least (-1), so most searches end at the first or second.

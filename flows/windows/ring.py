@@ -6,8 +6,8 @@ the masks, so bits are used again and again, like places on a ring:
     visitor   bit 7 6 5 4 3 2 1 0       width 8, slices 10 to 15 are kept
     alice         1 . . . . 1 . .       clicked in slices 15 and 10
     bob           . 1 1 . . . . .       clicked in slices 14 and 13
-                          ^ ^
-                          wiped before slices 16 and 17 come to bits 0 and 1
+                              ^ ^
+                              wiped before slices 17 and 16 come to bits 1 and 0
 
 The width is more than the slices kept. Distinct visitors of a slice are the masks that have its bit.
 """
