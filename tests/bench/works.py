@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+from bytewax.dataflow import Dataflow
 from bytewax.testing import run_main
 
 from flows import clicks
 from flows.ingest.decode import decode
 from flows.metrics.categories import Categories
 from flows.metrics.pages import Pages
+from flows.runtime.process import prepare
 from flows.settings import Settings
 from flows.shards.clock import FlowClock
 from flows.sources.barriers import Barriers
@@ -63,12 +65,19 @@ def decode_alone(log: Path, timed: Timed) -> None:
             pass
 
 
+def prepared(asked: Settings) -> Dataflow:
+    """Make this process ready for a flow, as `flows.clicks.flow` does; returns the flow."""
+    prepare(asked.log_format, trust_network=False, warnings=())
+    return clicks.build(asked)
+
+
 def whole_flow(log: Path, timed: Timed, **settings: Any) -> None:
     """Run the flow over the log, from a fresh state to the last board in a real Redis."""
     with tempfile.TemporaryDirectory() as state, RedisServer() as server:
         asked = Settings(source=f"file:{log}", redis_url=server.url, state_dir=Path(state), **settings)
+        flow = prepared(asked)
         with timed.measured():
-            run_main(clicks.build(asked))
+            run_main(flow)
         timed.clicks = _clicks(server)
 
 
@@ -102,7 +111,7 @@ def from_kafka(log: Path, timed: Timed) -> None:
         asked = Settings(
             source=f"kafka:{broker.address}/log", redis_url=server.url, state_dir=Path(state), kafka=_FAR_BACK
         )
-        flow = clicks.build(asked)
+        flow = prepared(asked)
         with timed.measured():
             threading.Thread(target=_stop_at, args=(server, sum(ends.values())), daemon=True).start()
             run_main(flow)
