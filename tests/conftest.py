@@ -28,8 +28,6 @@ if TYPE_CHECKING:
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
 pytest.register_assert_rewrite("tests.support.published", "tests.kafka.kafka_flow")
-# Flows that run in the process of the tests leave its signals alone.
-pytest.MonkeyPatch().setattr("flows.runtime.signals.stop_on_signals", lambda: None)
 
 OTHER = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 LONGEST = ("test_crash", "test_time")

@@ -66,7 +66,7 @@ class Devices(Metric[list[int]]):
         """Return the number of devices, and one row a type."""
         totals = sums(shards)
         rows: Frame = {"Device": ["Device type"] * 4, "Device type": [*TYPES, OTHER], "Total": totals}
-        return Published({"devices_now": sum(totals)}, {"device_type_popularity": rows})
+        return Published({"devices_now": sum(totals)}, {self.frames[0]: rows})
 
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all."""

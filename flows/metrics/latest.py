@@ -40,7 +40,7 @@ class Raw(Metric[list[RecentClick]]):
         rows = [fields_of(click) for click in clicks]
         columns: dict[str, Any] = {name: [row[name] for row in rows] for name in SHOWN}
         columns["datetime"] = [click.time_ns // 10**6 for click in clicks]
-        return Published(frames={"raw_data": columns})
+        return Published(frames={self.frames[0]: columns})
 
     def changes(self, *, everything: bool) -> Part:
         """Return all; they are few."""
@@ -78,7 +78,7 @@ class Latest(Raw):
             "ip": [row["ip"] for row in rows],
             "country": [row["country"] for row in rows],
         }
-        return Published(frames={"latest_visitors": columns})
+        return Published(frames={self.frames[0]: columns})
 
 
 def fields_of(click: RecentClick) -> dict[str, Any]:

@@ -99,7 +99,7 @@ class Pages(Metric[list[Page]]):
             "count": [-page.minus_clicks for page in top],
             "title": [page.title for page in top],
         }
-        return Published(frames={"products_last_hour": rows})
+        return Published(frames={self.frames[0]: rows})
 
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all; when all, pages without clicks are forgotten first."""

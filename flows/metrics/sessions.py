@@ -162,7 +162,7 @@ class Sessions(Metric[SessionFigures]):
             "session_clicks_mean": mean(sum(shard.clicks for shard in shards)),
             "session_bounce_share": mean(sum(shard.single for shard in shards)),
         }
-        return Published(numbers, {"sessions": rows})
+        return Published(numbers, {self.frames[0]: rows})
 
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all."""

@@ -66,7 +66,7 @@ class Visitors(Metric[VisitorFigures]):
             "visitors": sums([shard.visitors_by_minute for shard in shards]),
         }
         visitors = sum(shard.visitors for shard in shards)
-        return Published({"visitors_15m": visitors}, {"last_15_minutes": minutes})
+        return Published({"visitors_15m": visitors}, {self.frames[0]: minutes})
 
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all."""

@@ -47,7 +47,7 @@ class Field(NamedTuple):
         return next((word for word in self.spelled if word.lower() == value.lower()), value)
 
 
-# `visitor` stands in every record; who sends the others, sends them under these names.
+# The first is the visitor, whom every record names.
 FIELDS: Final = (
     Field("userId", "visitor", NAME, ("visits",)),
     Field("productId", "product", NAME, ("visits", "views")),

@@ -15,6 +15,7 @@ from flows.model.columns import Ints
 from flows.model.event_time import SESSION_GAP_S, covered_from_s
 from flows.model.shard_clicks import ShardClicks
 from flows.windows.hash_index import Index
+from flows.windows.last_seen import LastSeen
 from flows.windows.table import Table, Vacant
 
 
@@ -23,6 +24,7 @@ class Directory:
 
     def __init__(self) -> None:
         self._table = Table(newest_s=np.uint32, low=np.uint64, high=np.uint64)
+        self._last_seen = LastSeen(self._table, "newest_s")
         self._index = Index()
         self._vacant = Vacant()
         self._swept_s = 0
@@ -35,7 +37,7 @@ class Directory:
         visitor = item.words("visitor")
         used, place = visitor.used()
         slot = self._slots(*visitor.hashes(item.header.key)[:, used])[place]
-        np.maximum.at(self._table["newest_s"], slot, item.second.astype(np.uint32))
+        self._last_seen.add(slot, item.second)
         self._table.touch(slot)
         item.slot = slot.astype(np.int32)
         item.freed = self._sweep(item.newest_s, slot)

@@ -7,12 +7,15 @@ from collections import deque
 
 from flows.entries.entry import Entries
 
+# So many bytes of a stream wait at most, packed.
+MOST_BYTES = 16 << 20
+
 
 class Queue:
     """Entries of one stream in their order: about `room` of them, in at most `most_bytes`; whole pieces."""
 
-    def __init__(self, room: float = math.inf, most_bytes: int | None = None) -> None:
-        self._room, self._most_bytes = room, most_bytes or MOST_BYTES
+    def __init__(self, room: float = math.inf, most_bytes: int = MOST_BYTES) -> None:
+        self._room, self._most_bytes = room, most_bytes
         self.pieces: deque[Entries] = deque()
         self.entries = self.bytes = 0
 
@@ -37,6 +40,3 @@ class Queue:
     def _count(self, entries: Entries, sign: int) -> None:
         self.entries += sign * entries.size
         self.bytes += sign * len(entries.packed)
-
-
-MOST_BYTES = 16 << 20

@@ -47,7 +47,9 @@ class Shard:
             known = header.format.get("operators", []) if header.epoch >= 0 else self._operators
             self._new = set(self._operators).difference(known)
             self._format = header.format | own_format
-            self._put_format(known)
+            now = self._format | {"operators": known}
+            if header.format != now:
+                self._db.put(b"format", encode(now))
         except OSError as error:
             fail(unmakeable(path, error))
         except Exception as error:
@@ -58,11 +60,6 @@ class Shard:
         self._sizes = {name: Sizes() for name in self._operators}
         self._epochs: list[dict[str, tuple[bytes, bool]]] = []
         self._positions: list[dict[str, Any]] = []
-
-    def _put_format(self, operators: list[str]) -> None:
-        now = self._format | {"operators": operators}
-        if header_of(self._db).format != now:
-            self._db.put(b"format", encode(now))
 
     def load(self, operator: str) -> list[dict[str, Any]]:
         """Return the parts of an operator's state, oldest first; ends the flow if any is missing.

@@ -37,7 +37,7 @@ from flows.state.shard import Shard
 from tests.faults.kafka_faults import KAFKA_FAULTS
 from tests.faults.mutants import KILLERS, MUTANTS
 
-# Imported here, before the fork, so that a child starts at once; flows.clicks itself reads the environment.
+# Imported before the fork, so that a child starts at once; flows.clicks, which binds what is patched, later.
 PRELOADED = (board, sessions, sink, windowed, pd)
 
 

@@ -22,7 +22,7 @@ from flows.kafka.errors import Place
 from flows.kafka.partitioner import partition_of
 from flows.model.streams import StreamName
 from flows.settings import TOPIC_VARIABLES, Settings
-from flows.sinks.queue import Queue
+from flows.sinks.queue import MOST_BYTES, Queue
 from flows.sinks.topics.client import AbandonedError, Client
 from flows.sinks.topics.memory import Memory
 from flows.sinks.topics.records import record_of
@@ -30,8 +30,6 @@ from flows.sinks.writer import Writer, WriterSink
 
 log = logging.getLogger("clicks.topics")
 
-# While the broker is down at most so many bytes of a topic's entries wait for it, packed.
-MOST_BYTES = 16 << 20
 # With more waiting while it is not, the flow waits too.
 ROOM = 10_000
 CLOSE_S = 10.0
