@@ -117,7 +117,7 @@ class Cluster:
             if self.opening is None and len(self._applied) == self.shards:
                 opening = self._opening()
                 self.opened(opening.key)
-                self.clock.reach(opening.mark.as_of_s * 1000)
+                self.clock.reach(opening.clock_ms)
                 if opening.missing and 0 in self._here:
                     shards = ", ".join(map(str, opening.missing))
                     log.warning(

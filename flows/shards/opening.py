@@ -58,6 +58,13 @@ class Opening:
         return {position for header in self._shards.values() for position in header.poison.get(source, [])}
 
     @property
+    def clock_ms(self) -> int:
+        """The latest that the flow's clock is known to have shown: on a board, or to what was read by it."""
+        notes = (note for header in self._shards.values() for note in header.readings.values())
+        read_ms = (reading.read_ms for readings in notes for reading in readings)
+        return max(self.mark.as_of_s * 1000, *read_ms, 0)
+
+    @property
     def missing(self) -> list[int]:
         """The shards that have nothing, if others have something."""
         missing = [number for number, header in sorted(self._shards.items()) if header.epoch < 0]

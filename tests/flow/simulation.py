@@ -249,7 +249,7 @@ class Run:
             host.start()
         self.meet()
         for host in hosts:
-            host.clock.reach(opening.mark.as_of_s * 1000, host.ticks_ms)
+            host.clock.reach(opening.clock_ms, host.ticks_ms)
         starts = {n: opening.applied(f"{TOPIC}/{n}") or 0 for n in log.partitions}
         reader: Any = Reader(log, starts)
         self._partitions = [
