@@ -16,14 +16,19 @@ from flows.ingest.decode import decode
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.journeys.metric import Journeys
 from flows.journeys.table import JOURNEYS, check, judge
+from flows.metrics.audience import Audience
+from flows.metrics.bots import Bots
 from flows.metrics.categories import Categories
 from flows.metrics.devices import Devices
 from flows.metrics.latest import Latest, Raw
+from flows.metrics.looking_at import LookingAt
 from flows.metrics.pages import Pages
 from flows.metrics.sessions import Sessions
 from flows.metrics.totals import Totals
+from flows.metrics.trending import Trending
 from flows.metrics.visitors import Visitors
 from flows.model.event_time import HOUR_S, MINUTE_S
+from flows.model.shard_clicks import ShardClicks
 from flows.operators.admitted import admitted
 from flows.operators.board import board
 from flows.operators.meet import meet
@@ -61,14 +66,17 @@ def build(settings: Settings) -> Dataflow:
     batches = op.input("source", flow, source(settings, shards.cluster, shards.state))
     clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
     of_visitors = op.flat_map("by_visitor", clicks, by_visitor(keys, judge(journeys)))
-    of_pages = op.flat_map("by_page", clicks, by_page(keys))
-    newest = op.flat_map("by_age", clicks, by_age(keys))
+    of_pages = op.flat_map("by_page", clicks, by_page(keys, bots_apart=settings.bots_apart))
+    newest = op.flat_map("by_age", clicks, by_age(keys, bots_apart=settings.bots_apart))
 
-    visits = admitted("visits", of_visitors, shards, directory=True)
+    everyone = admitted("visits", of_visitors, shards, directory=True)
+    visits = op.map_value("people", everyone, ShardClicks.people) if settings.bots_apart else everyone
     views = admitted("views", of_pages, shards)
     recent = admitted("newest", newest, shards, everywhere=False)
 
     panels = [
+        windowed("looking_at", visits, LookingAt(window_s=5 * MINUTE_S, top=10), shards),
+        windowed("trending", views, Trending(window_s=HOUR_S, recent_s=15 * MINUTE_S), shards),
         windowed("visitors", visits, Visitors(window_s=15 * MINUTE_S), shards),
         windowed("sessions", visits, Sessions(window_s=8 * HOUR_S, active_s=30 * MINUTE_S), shards),
         windowed("devices", visits, Devices(window_s=10 * MINUTE_S), shards),
@@ -76,8 +84,10 @@ def build(settings: Settings) -> Dataflow:
         windowed("latest", recent, Latest(window_s=HOUR_S), shards, everywhere=False),
         windowed("categories", visits, Categories(window_s=HOUR_S, top=100), shards),
         windowed("raw", recent, Raw(window_s=HOUR_S), shards, everywhere=False),
-        windowed("totals", visits, Totals(receipts), shards),
-        windowed("journeys", visits, Journeys(receipts, journeys), shards),
+        windowed("audience", visits, Audience(window_s=15 * MINUTE_S, top=10), shards),
+        windowed("bots", everyone, Bots(window_s=HOUR_S, visitors_s=15 * MINUTE_S, top=10), shards),
+        windowed("journeys", visits, Journeys(receipts, journeys, window_s=HOUR_S), shards),
+        windowed("totals", everyone, Totals(receipts, bots_apart=settings.bots_apart), shards),
     ]
     boards = board("board", op.merge("reports", *(panel.reports for panel in panels)), shards)
     entries = op.key_rm("entries", op.merge("made", *(panel.entries for panel in panels)))

@@ -27,7 +27,7 @@ TOPIC_VARIABLES: dict[StreamName, str] = {
 
 VARIABLES = (
     *("CLICKS_SOURCE", "CLICKS_STATE_DIR", "CLICKS_SHARDS", "CLICKS_PUBLISH_EVERY", "CLICKS_FROM"),
-    *("CLICKS_KEEP", "CLICKS_MASK_IP", "CLICKS_LOG_FORMAT", "CLICKS_TRUST_NETWORK"),
+    *("CLICKS_KEEP", "CLICKS_MASK_IP", "CLICKS_LOG_FORMAT", "CLICKS_TRUST_NETWORK", "CLICKS_BOTS"),
     *TOPIC_VARIABLES.values(),
 )
 
@@ -54,6 +54,7 @@ class Settings:
     keep_ms: int = 24 * 3_600_000
     mask_ip: bool = False
     trust_network: bool = False
+    bots_apart: bool = True
     log_format: str = "text"
     kafka: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[StreamName, str] = field(default_factory=dict)
@@ -85,6 +86,7 @@ class Settings:
             log_format=_log_format(env.get("CLICKS_LOG_FORMAT") or cls.log_format),
             mask_ip=_flag("CLICKS_MASK_IP", env.get("CLICKS_MASK_IP") or "0"),
             trust_network=_flag("CLICKS_TRUST_NETWORK", env.get("CLICKS_TRUST_NETWORK") or "0"),
+            bots_apart=_bots(env.get("CLICKS_BOTS") or "apart"),
             kafka={
                 name[len("KAFKA_") :].lower().replace("_", "."): value
                 for name, value in env.items()
@@ -204,6 +206,12 @@ def _log_format(text: str) -> str:
     if text not in ("text", "json"):
         _refuse("CLICKS_LOG_FORMAT", text, "set it to text or json")
     return text
+
+
+def _bots(text: str) -> bool:
+    if text not in ("apart", "count"):
+        _refuse("CLICKS_BOTS", text, "set it to apart or count")
+    return text == "apart"
 
 
 def _check_topics(settings: Settings) -> None:

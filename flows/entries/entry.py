@@ -44,8 +44,8 @@ class Entry(NamedTuple):
 
     Entries of one (`stream`, `origin`) come in the order of `ordinal`. `fields` are
 
-    - of `state_logs`: `time_ns` (of the click), `user`, `product`, `category`, `state` (entered), `offer`
-      (empty if it is the step that the entry tells of)
+    - of `state_logs`: `time_ns` (of the click), `user`, `product`, `category`, `from` (the state left),
+      `state` (entered), `offer` (empty if it is the step that the entry tells of)
     - of `special_offers`: `time_ns`, `user`, `offer`
     - of `rejected`: `reason`, `record` (bytes, how it begins)
     """

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from flows.ingest.forms import NAMES, TABLES, TYPES, USED
+from flows.ingest.forms import LOOSE_FIELDS, NAMES, TABLES, TYPES, USED
 from flows.ingest.iso import RecordError
-from flows.ingest.validate import loose_of, nanoseconds, ns_of, user_of
+from flows.ingest.validate import known, loose_of, nanoseconds, ns_of, user_of
 from flows.model.columns import Ints
 from flows.model.event_time import OLDEST_NS
 from flows.model.fields import MAX_NAME_CHARS
@@ -43,8 +43,8 @@ def rows_of(loose: Any, newest_ns: int) -> Rows:
     size = len(loose.Timestamps)
     fields = {name: _column(tables, name, size) for name in USED[1:]}
     for name in USED[2:]:
-        if "" in fields[name]:
-            fields[name] = [None if value == "" else value for value in fields[name]]
+        if name in LOOSE_FIELDS or "" in fields[name]:
+            fields[name] = [known(name, value) for value in fields[name]]
     reasons = np.zeros(size, np.uint8)
 
     def reject(rows: Ints, reason: str) -> None:

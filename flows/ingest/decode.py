@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from msgspec.structs import astuple
 
+from flows.ingest.bots import bots_of
 from flows.ingest.column_shape import rows_of
 from flows.ingest.forms import USED, Click, WideClick
 from flows.ingest.iso import RecordError
@@ -245,6 +246,7 @@ def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
         columns[field.column] = reading.words[field.name].column().renamed(field.word)
     for field in NUMBERS:
         columns[field.column] = np.concatenate(reading.numbers[field.name])
+    columns["bot"] = bots_of(columns)
     return Clicks(
         source=batch.source,
         parts=batch.parts,

@@ -11,11 +11,13 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from flows.model.fields import FIELDS, MAX_NAME_CHARS, NAME, NUMBER, Field
+from flows.model.fields import FIELDS, LOOSE, MAX_NAME_CHARS, NAME, NUMBER, Field
 
 TABLES: Final = ("TagValues", "NumericValues", "StringValues")
+REQUIRED: Final = ("timestamp", FIELDS[0].name)
 USED: Final = ("timestamp", *(field.name for field in FIELDS))
 NAMES: Final = tuple(field.name for field in FIELDS if field.kind == NAME)
+LOOSE_FIELDS: Final = frozenset(field.name for field in FIELDS if field.kind == LOOSE)
 TYPES: Final[dict[str, frozenset[Any]]] = {
     "timestamp": frozenset([int, float, str, type(None)]),
     **{
@@ -43,7 +45,7 @@ def _type_of(field: Field) -> Any:
 def _click_type(name: str, timestamp: Any, user: Any) -> Any:
     """Return the type of a click: the fields in USED, in that order, then what it must not have."""
     others = [(field.name, _type_of(field), None) for field in FIELDS[1:]]
-    required = [("timestamp", timestamp), (FIELDS[0].name, user)]
+    required = list(zip(REQUIRED, (timestamp, user), strict=True))
     return msgspec.defstruct(
         name, [*required, *others, ("Timestamps", Refused, Refused())], gc=False, module=__name__
     )
@@ -63,5 +65,5 @@ def _loose_type(kind: Any, null: Any) -> Any:
 
 
 # Values as Python has them; and as they are written, for those that msgspec finds out of range.
-LOOSE = msgspec.json.Decoder(_loose_type(Any, None))
+ANY = msgspec.json.Decoder(_loose_type(Any, None))
 WRITTEN = msgspec.json.Decoder(_loose_type(msgspec.Raw, msgspec.Raw(b"null")))

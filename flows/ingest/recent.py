@@ -9,7 +9,7 @@ import numpy as np
 from flows.ingest.column_shape import plain_rows
 from flows.ingest.shown import fields_in, record_of, shown
 from flows.model.clicks import Clicks
-from flows.model.columns import Ints
+from flows.model.columns import Bools, Ints
 from flows.model.recent import RecentClick
 
 KEPT_NEWEST = 100
@@ -18,22 +18,24 @@ KEPT_VISITORS = 10
 _SMALL_BYTES = 2048
 
 
-def newest_clicks(clicks: Clicks) -> list[RecentClick]:
-    """Return the 100 newest clicks, and the newest click of each of the 10 latest visitors."""
-    index = sorted(_newest_index(clicks))
+def newest_clicks(clicks: Clicks, *, bots_apart: bool = True) -> list[RecentClick]:
+    """Return the 100 newest clicks, and that of each of the 10 latest visitors, no bots if they are apart."""
+    apart = clicks.words("bot").known() & bots_apart
+    index = sorted(_newest_index(clicks, apart))
     by_record: dict[int, list[int]] = {}
     for i, row in zip(index, clicks.row[index].tolist(), strict=True):
         by_record.setdefault(row, []).append(i)
-    return [newest for row, of_record in by_record.items() for newest in _newest(clicks, row, of_record)]
+    return [newest for row, rows in by_record.items() for newest in _newest(clicks, row, rows, apart)]
 
 
-def _newest_index(clicks: Clicks) -> set[int]:
+def _newest_index(clicks: Clicks, apart: Bools) -> set[int]:
     for wanted in (1000, len(clicks.row)):
         order = _newest_first(clicks.time_ns, wanted)
         seen: dict[str, int] = {}
         visitor = clicks.words("visitor")
         for i in order:
-            seen.setdefault(visitor.at(i), i)
+            if not apart[i]:
+                seen.setdefault(visitor.at(i), i)
             if len(seen) == KEPT_VISITORS:
                 break
         if len(seen) == KEPT_VISITORS or len(order) == len(clicks.row):
@@ -51,7 +53,7 @@ def _newest_first(time_ns: Ints, wanted: int) -> list[int]:
     return order
 
 
-def _newest(clicks: Clicks, row: int, index: list[int]) -> Iterator[RecentClick]:
+def _newest(clicks: Clicks, row: int, index: list[int], apart: Bools) -> Iterator[RecentClick]:
     """Yield clicks that come from one record, `row`."""
     # Clicks of one column-shaped record share its position: their place in it tells them apart.
     subs = [i - int(np.searchsorted(clicks.row, row)) for i in index]
@@ -66,4 +68,5 @@ def _newest(clicks: Clicks, row: int, index: list[int]) -> Iterator[RecentClick]
     else:
         records = [record]
     for i, sub, each in zip(index, subs, records, strict=True):
-        yield RecentClick(int(clicks.time_ns[i]), position, sub, clicks.words("visitor").at(i), each)
+        visitor = clicks.words("visitor").at(i)
+        yield RecentClick(int(clicks.time_ns[i]), position, sub, visitor, each, bool(apart[i]))

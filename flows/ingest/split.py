@@ -26,13 +26,14 @@ Split = Callable[[Clicks], list[tuple[str, ShardClicks]]]
 
 
 def by_visitor(keys: Keys, judge: Callable[[Columns], Columns] = lambda _: Columns()) -> Split:
-    """Return the splitter of a batch by its visitors; `judge` makes more columns of those that there are."""
+    """Return the splitter of a batch by its visitors, bots too; `judge` makes more columns of them."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         shard_keys, visitor = keys(), clicks.words("visitor")
         shard_of_word = visitor.hashes(clicks.key)[0] % np.uint64(len(shard_keys))
         shard = shard_of_word[visitor.codes]
         columns = Columns(_carried(clicks, "visits") | judge(clicks.columns))
+        columns["bot"] = clicks.words("bot")
         items = list(_split(clicks, shard, shard_keys, np.arange(len(shard)), columns))
         items[0][1].rejected = clicks.rejected.mapped(mask) if clicks.mask_ip else clicks.rejected
         return items
@@ -40,28 +41,29 @@ def by_visitor(keys: Keys, judge: Callable[[Columns], Columns] = lambda _: Colum
     return split
 
 
-def by_page(keys: Keys) -> Split:
-    """Return the splitter of a batch by the page viewed; clicks without one are left out."""
+def by_page(keys: Keys, *, bots_apart: bool = True) -> Split:
+    """Return the splitter of a batch by the page viewed, without clicks that have none, or bots' if apart."""
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         shard_keys, product = keys(), clicks.words("product")
         shard_of_word = product.hashes(clicks.key)[0] % np.uint64(len(shard_keys))
-        viewed: Ints = np.arange(len(clicks.row))
-        if None in product.words:
-            viewed = np.flatnonzero(product.codes != product.words.index(None))
+        views = product.known()
+        if bots_apart:
+            views &= ~clicks.words("bot").known()
+        viewed = np.flatnonzero(views)
         shard = shard_of_word[product.codes[viewed]] if len(shard_of_word) else np.empty(0, np.uint64)
         return list(_split(clicks, shard, shard_keys, viewed, _carried(clicks, "views")))
 
     return split
 
 
-def by_age(keys: Keys) -> Split:
+def by_age(keys: Keys, *, bots_apart: bool = True) -> Split:
     """Return what keeps all that raw data and latest visitors may show of a batch, for the first shard."""
 
     def keep(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
         none = np.empty(0, np.int64)
         [(key, item)] = _split(clicks, none, keys()[:1], none, Columns())
-        item.recent = newest_clicks(clicks)
+        item.recent = newest_clicks(clicks, bots_apart=bots_apart)
         return [(key, item)]
 
     return keep

@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 import numpy as np
 
-from flows.ingest.forms import LOOSE, NAMES, TYPES, USED, WRITTEN, Click
+from flows.ingest.forms import ANY, LOOSE_FIELDS, NAMES, REQUIRED, TYPES, USED, WRITTEN, Click
 from flows.ingest.iso import RecordError, iso_ns
 from flows.model.columns import Ints
 from flows.model.event_time import OLDEST_NS
@@ -56,7 +56,7 @@ def loose_of(record: bytes) -> Any:
 
 def _loose_in(record: bytes) -> Any:
     try:
-        return LOOSE.decode(record)
+        return ANY.decode(record)
     except msgspec.ValidationError:
         pass
     try:
@@ -86,8 +86,7 @@ def click_of(fields: Any, newest_ns: int) -> Any:
 
     Raises RecordError, also for an event time after `newest_ns`.
     """
-    values = [getattr(fields, name) for name in USED]
-    values[2:] = [None if value == "" else value for value in values[2:]]
+    values = [known(name, getattr(fields, name)) for name in USED]
     if any(type(value) not in TYPES[name] for name, value in zip(USED, values, strict=True)):
         reason = "bad_type"
         raise RecordError(reason)
@@ -112,6 +111,13 @@ def click_of(fields: Any, newest_ns: int) -> Any:
         reason = "too_new"
         raise RecordError(reason)
     return Click(time_ns, user, *others)
+
+
+def known(name: str, value: Any) -> Any:
+    """Return a field's value; None for what counts as missing."""
+    if name in LOOSE_FIELDS:
+        return value if isinstance(value, str) and value else None
+    return None if value == "" and name not in REQUIRED else value
 
 
 def user_of(user: str | int) -> str:

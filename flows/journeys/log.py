@@ -8,6 +8,7 @@ their time come out of the order of positions: their origin is another, by the s
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,26 +17,38 @@ from flows.journeys.table import OFFER, Journey
 from flows.model.columns import Ints, Words
 from flows.model.shard_clicks import ShardClicks
 
-# A row of the log: the number of its click, the state entered, and the offer if it is that the row tells of.
-Row = tuple[int, str, str]
+
+class Row(NamedTuple):
+    """A row of the log: a click's number, a journey's, the states left and entered.
+
+    `first_ns` is the time of the journey's first click. `offer` is empty, or the offer that the row tells of;
+    then it follows the row of the step to `offer`.
+    """
+
+    click: int
+    journey: int
+    left: str
+    state: str
+    first_ns: int
+    offer: str = ""
 
 
-def rows_of(steps: Iterable[tuple[int, int, str]], journeys: Sequence[Journey], genders: Words) -> list[Row]:
-    """Return the rows of steps, each (click's number, journey's number, state entered), in their order."""
+def rows_of(steps: Iterable[Row], journeys: Sequence[Journey], genders: Words) -> list[Row]:
+    """Return the rows of steps, in their order, and of the offers that they lead to."""
     rows: list[Row] = []
-    for click, journey, state in steps:
-        rows.append((click, state, ""))
-        if state == OFFER:
-            offer = journeys[journey].offer(genders.at(click))
+    for step in steps:
+        rows.append(step)
+        if step.state == OFFER:
+            offer = journeys[step.journey].offer(genders.at(step.click))
             if offer is not None:
-                rows.append((click, OFFER, offer))
+                rows.append(step._replace(offer=offer))
     return rows
 
 
 def entries_of(rows: list[Row], item: ShardClicks, clicks: Ints) -> Iterator[Entries]:
     """Yield the log of rows, and their offers; number n of their clicks is the item's click `clicks[n]`."""
-    numbers, states, offers = map(list, zip(*rows, strict=True))
-    index = clicks[numbers]
+    offers = [row.offer for row in rows]
+    index = clicks[[row.click for row in rows]]
     user, product, category = (item.words(name).all_at(index) for name in ("visitor", "product", "category"))
     made = [row for row, offer in enumerate(offers) if offer]
     ordinals = _ordinals(item, index, made)
@@ -43,7 +56,8 @@ def entries_of(rows: list[Row], item: ShardClicks, clicks: Ints) -> Iterator[Ent
     if item.due_s:
         origin, ordinals = f"{origin}/ahead", [np.full(len(index), item.due_s), *ordinals]
     log = {"time_ns": time_ns, "user": user, "product": product, "category": category}
-    yield from pack("state_logs", origin, ordinals, log | {"state": states, "offer": offers})
+    log |= {"state": [row.state for row in rows], "offer": offers, "from": [row.left for row in rows]}
+    yield from pack("state_logs", origin, ordinals, log)
     yield from pack(
         "special_offers",
         origin,

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from flows.journeys.log import Row
 from flows.journeys.table import INIT, OFFER, Journey, Progress, Step
 
 # A click that may move a journey: its visitor's slot, the rows that fit it, its time in nanoseconds, the
@@ -43,12 +44,10 @@ class Machine:
         self._unknown = _Choices(journey, "")
         self._changed: set[int] = set()
 
-    def run(
-        self, clicks: Iterable[Click], categories: list[Any], products: list[Any]
-    ) -> list[tuple[int, int, str]]:
+    def run(self, clicks: Iterable[Click], categories: list[Any], products: list[Any]) -> list[Row]:
         """Let clicks move their visitors on, in the order of their arrival.
 
-        Returns for each change of state (the click's number in `clicks`, the machine's, the state entered).
+        Returns a row of the log for each change of state, with the click's number in `clicks`.
         """
         on, begin = self.on, self._choices[INIT]
         entered = []
@@ -61,19 +60,20 @@ class Machine:
                 rows = begin[fits]
                 if not rows or rows[0].to == INIT:
                     continue
-                to = rows[0].to
+                left, first_ns, to = INIT, time_ns, rows[0].to
                 if to != OFFER:
                     on[slot] = Progress(to, time_ns, categories[category], (products[product],))
             else:
+                left, first_ns = progress.state, progress.first_ns
                 to = self._next(progress, fits, time_ns, categories[category], products[product])
-                if to == progress.state:
+                if to == left:
                     continue
                 if to in (INIT, OFFER):
                     del on[slot]
                 else:
                     progress.state = to
                     progress.products += (products[product],)
-            entered.append((number, self.number, to))
+            entered.append(Row(number, self.number, left, to, first_ns))
             self._changed.add(slot)
         return entered
 

@@ -8,14 +8,17 @@ are looked at one by one (`flows.journeys.machine`), in the order of their arriv
 from __future__ import annotations
 
 from collections.abc import Sequence
+from statistics import median
+from typing import Any
 
 import numpy as np
 
 from flows.entries.entry import Entries
 from flows.entries.outbox import Outbox, Receipts
-from flows.journeys.log import entries_of, rows_of
+from flows.journeys.log import Row, entries_of, rows_of
 from flows.journeys.machine import Machine
-from flows.journeys.table import INIT, Journey, fits_column
+from flows.journeys.table import INIT, OFFER, Journey, fits_column
+from flows.journeys.tally import JourneyFigures, Tally, together
 from flows.metrics.metric import Metric, Part, Published
 from flows.model.columns import Ints
 from flows.model.event_time import SESSION_GAP_S
@@ -24,20 +27,25 @@ from flows.windows.by_visitor import ByVisitor
 from flows.windows.table import Table, grown
 
 
-class Journeys(Metric[None]):
-    """Follows the visitors of a shard. Clicks without gender or age are ignored, and so are page refreshes.
+class Journeys(Metric[list[JourneyFigures]]):
+    """Follows the visitors of a shard; tells what became of journeys in [as_of - window_s, as_of).
+
+    Clicks without gender or age are ignored, and so are page refreshes.
 
     A visitor without a click for more than 30 minutes, or for the longest limit of a journey if that is more,
     can take no step any more and is forgotten: their next click finds them in `init`, and refreshes nothing.
     """
 
-    def __init__(self, receipts: Receipts, journeys: Sequence[Journey]) -> None:
-        self._receipts, self._journeys = receipts, journeys
+    frames = ("journeys",)
+
+    def __init__(self, receipts: Receipts, journeys: Sequence[Journey], *, window_s: int) -> None:
+        self._receipts, self._journeys, self._window_s = receipts, journeys, window_s
         self._forget_ns = max([SESSION_GAP_S, *(journey.limit_s for journey in journeys)]) * 10**9
 
     def begin(self) -> None:
         """Make what a shard keeps, empty."""
         self._machines = [Machine(journey, number) for number, journey in enumerate(self._journeys)]
+        self._tallies = [Tally(journey, self._window_s) for journey in self._journeys]
         self._outbox = Outbox(self._receipts)
         self._table = Table(last_ns=np.int64, product=np.uint64)
         self._busy: Ints = np.zeros(0, bool)
@@ -105,9 +113,15 @@ class Journeys(Metric[None]):
         log = rows_of(sorted(steps), self._journeys, item.words("gender").take(clicks))
         if log:
             self._outbox.put(entries_of(log, item, clicks))
+            self._count(log, item, clicks)
         self._busy[item.slot[clicks]] = np.logical_or.reduce(
             [np.fromiter(map(machine.on.__contains__, slots), bool, len(slots)) for machine in self._machines]
         )
+
+    def _count(self, log: list[Row], item: ShardClicks, clicks: Ints) -> None:
+        for number, tally in enumerate(self._tallies):
+            rows = [row for row in log if row.journey == number]
+            tally.add(rows, item.time_ns[clicks[[row.click for row in rows]]], item.newest_s)
 
     def _history(self, item: ShardClicks, rows: Ints, visits: ByVisitor) -> tuple[Ints, Ints]:
         """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
@@ -120,12 +134,29 @@ class Journeys(Metric[None]):
         last_ns[visits.slots], product[visits.slots] = visits.last(newest_ns), visits.last(hashes)
         return refresh, gone
 
-    def report(self, as_of_s: int) -> None:
-        """Report nothing: what journeys come to are entries."""
+    def report(self, as_of_s: int) -> list[JourneyFigures]:
+        """Return the figures of each journey."""
+        pairs = zip(self._tallies, self._machines, strict=True)
+        return [tally.report(as_of_s, machine) for tally, machine in pairs]
 
-    def publish(self, barrier: AlignedBarrier, shards: Sequence[None]) -> Published:
-        """Return nothing."""
-        return Published()
+    def publish(self, barrier: AlignedBarrier, shards: Sequence[list[JourneyFigures]]) -> Published:
+        """Return a row for each state of each journey, and what all journeys come to."""
+        figures = [together(of_journey) for of_journey in zip(*shards, strict=True)]
+        rows = [
+            (
+                journey.name,
+                state,
+                found.now[state] if state in journey.between else None,
+                found.entered[state],
+            )
+            for journey, found in zip(self._journeys, figures, strict=False)
+            for state in (*journey.between, OFFER, INIT)
+        ]
+        frame = {
+            name: [row[place] for row in rows]
+            for place, name in enumerate(("journey", "state", "now", "entered_1h"))
+        }
+        return Published(_numbers(together(figures)), {self.frames[0]: frame})
 
     def entries(self) -> list[Entries]:
         """Return the stream entries made since the last call (after a restart also those not yet written)."""
@@ -135,6 +166,9 @@ class Journeys(Metric[None]):
         """Return what changed, or all."""
         part = self._table.everything("last_ns") if everything else self._table.changes()
         part["on"] = [machine.changes(everything=everything) for machine in self._machines]
+        part["tallies"] = {
+            str(number): tally.changes(everything=everything) for number, tally in enumerate(self._tallies)
+        }
         part["outbox"] = self._outbox.changes(everything=everything)
         return part
 
@@ -144,9 +178,27 @@ class Journeys(Metric[None]):
         self._reserve(len(self._table))
         for machine, changes in zip(self._machines, part["on"], strict=False):
             machine.load(changes)
+        # State of a version that did not tally yet has none.
+        tallies = part.get("tallies", {})
+        for number, tally in enumerate(self._tallies[: len(tallies)]):
+            tally.load(tallies[str(number)])
         self._outbox.load(part["outbox"])
 
     def loaded(self) -> None:
         """All parts are in: note who is on a journey."""
         for machine in self._machines:
             self._busy[list(machine.on)] = True
+
+
+def _numbers(figures: JourneyFigures) -> dict[str, Any]:
+    """Return the board's figures; a share or a median of nothing is unknown."""
+    numbers: dict[str, Any] = {
+        "offers_1h": sum(figures.offers.values()),
+        "offers": dict(sorted(figures.offers.items())),
+        "journeys_over_1h": figures.over,
+    }
+    if figures.over:
+        numbers["journeys_offer_share"] = len(figures.took_ns) / figures.over
+    if figures.took_ns:
+        numbers["journeys_offer_seconds"] = median(figures.took_ns) / 10**9
+    return numbers

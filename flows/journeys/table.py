@@ -121,6 +121,11 @@ class Journey:
             fits[others] &= ~rows
         return fits
 
+    @property
+    def between(self) -> tuple[str, ...]:
+        """The states between `init` and `offer`, in the order of the table."""
+        return tuple(dict.fromkeys(step.to for step in self.steps if step.to not in (INIT, OFFER)))
+
     def leaving(self, state: str) -> int:
         """Return the bits of the rows that leave a state."""
         return sum(1 << number for number, step in enumerate(self.steps, 1) if step.state == state)

@@ -61,7 +61,8 @@ class Latest(Raw):
         if not item.recent:
             return
         by_visitor: dict[str, RecentClick] = {}
-        for click in sorted(self._newest + item.recent, reverse=True):
+        people = [click for click in item.recent if not click.apart]
+        for click in sorted(self._newest + people, reverse=True):
             by_visitor.setdefault(click.visitor, click)
         self._newest = list(by_visitor.values())[:KEPT_VISITORS]
 

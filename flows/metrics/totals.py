@@ -26,11 +26,12 @@ class TotalFigures(NamedTuple):
 class Totals(Metric[TotalFigures]):
     """Counts what becomes of every record; rejected ones are passed on for all to see.
 
-    Of entries it counts those that a sink had to give up. It also judges whether the flow's clock is slow.
+    Bots' clicks that are set apart are totals of their own. Of entries it counts those that a sink had to
+    give up. It also judges whether the flow's clock is slow.
     """
 
-    def __init__(self, receipts: Receipts) -> None:
-        self._receipts = receipts
+    def __init__(self, receipts: Receipts, *, bots_apart: bool = True) -> None:
+        self._receipts, self._bots_apart = receipts, bots_apart
         self._skew = Skew()
 
     def begin(self) -> None:
@@ -41,8 +42,12 @@ class Totals(Metric[TotalFigures]):
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks and the shard's rejected records."""
-        self._counts["clicks"] += len(item)
-        self._counts["late"] += item.late
+        bots = int(np.count_nonzero(item.words("bot").known())) if self._bots_apart else 0
+        late_bots = item.late_bots if self._bots_apart else 0
+        self._counts["clicks"] += len(item) - bots
+        self._counts["late"] += item.late - late_bots
+        self._counts["bot clicks"] += bots
+        self._counts["bot late"] += late_bots
         self._counts["ahead"] += item.ahead
         if item.aligned is not None:
             self._waiting = item.aligned.ahead
@@ -75,9 +80,11 @@ class Totals(Metric[TotalFigures]):
             "rejected": rejected,
             "entries_dropped_total": total["dropped"],
             "ahead": waiting,
+            "bot_clicks_total": total["bot clicks"],
+            "bot_late_total": total["bot late"],
         }
         too_new = total["rejected too_new"]
-        read = total["clicks"] + total["late"] + too_new + waiting
+        read = sum(total[name] for name in ("clicks", "late", "bot clicks", "bot late")) + too_new + waiting
         if barrier.now_ms is not None and self._skew.is_slow(barrier.now_ms, read, total["ahead"] + too_new):
             numbers["clock_slow"] = True
         return Published(numbers)

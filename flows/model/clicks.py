@@ -16,7 +16,8 @@ from flows.model.rejected import Rejected
 class Clicks:
     """The clicks of one batch in the order of arrival; all columns have one length.
 
-    `columns` are those of FIELDS: Words, the visitor never None, and for numbers float64 (nan: missing).
+    `columns` are those of FIELDS: Words, the visitor never None, and for numbers float64 (nan: missing);
+    and `bot`, Words: the name of the bot that a click is of, None if it is a person's.
     `time_ns` int64 event time, none after `newest_ns`; `row` int32 index into `lines`; `in_columns` are the
     rows (ascending) whose records are column-shaped. Words are hashed with `key`, which is secret; `log` is
     what the log is known by. For the rest see Batch.

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from xxhash import xxh3_128_digest
 
 Ints = npt.NDArray[Any]
+Bools = npt.NDArray[np.bool_]
 _MOST_MARKS = 1 << 20
 
 
@@ -32,6 +33,11 @@ class Words:
         """Return the words of the rows of `index`."""
         words = self.words
         return [words[code] for code in self.codes[index].tolist()]
+
+    def known(self) -> Bools:
+        """Return for each row whether it has a word."""
+        has: Bools = np.array([word is not None for word in self.words], bool)
+        return has[self.codes] if len(has) else np.zeros(len(self.codes), bool)
 
     def filled(self, word: str) -> Words:
         """Return the column with `word` where it has none."""

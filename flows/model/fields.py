@@ -3,7 +3,7 @@
 One entry a field; the decoder, its checks and the columns that shards get are all made from this table. To
 count clicks by another field, add it here:
 
-    Field("country", "country", TEXT, ("visits",), missing=UNKNOWN)
+    Field("birthdate", "birthdate", LOOSE, ("visits",), missing=UNKNOWN)
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ UNKNOWN = "Unknown"
 # The device types that are counted by name.
 DEVICE_TYPES = ("Desktop", "Tablet", "Mobile")
 
-# A NAME tells things apart, so a longer one makes the record `too_long`; a TEXT is only shown, so it is cut.
+# A NAME tells things apart, so a longer one makes the record `too_long`; a TEXT is only shown, so it is cut,
+# and so is a LOOSE one, which may hold anything: what is no string in it counts as missing.
 MAX_NAME_CHARS: Final = 256
 SHOWN_CHARS: Final = 512
 
-Kind = Literal["name", "text", "number"]
+Kind = Literal["name", "text", "loose", "number"]
 NAME: Final = "name"
 TEXT: Final = "text"
+LOOSE: Final = "loose"
 NUMBER: Final = "number"
 
 
@@ -42,7 +44,7 @@ class Field(NamedTuple):
         """Return a string of a record as the column has it; an empty one is none."""
         if not value:
             return None
-        if self.kind == TEXT:
+        if self.kind != NAME:
             return value[:SHOWN_CHARS]
         return next((word for word in self.spelled if word.lower() == value.lower()), value)
 
@@ -52,10 +54,12 @@ FIELDS: Final = (
     Field("userId", "visitor", NAME, ("visits",)),
     Field("productId", "product", NAME, ("visits", "views")),
     Field("category", "category", NAME, ("visits", "views"), missing=UNKNOWN),
-    Field("title", "title", TEXT, ("views",)),
+    Field("title", "title", TEXT, ("visits", "views")),
     Field("deviceType", "device", NAME, ("visits",), spelled=DEVICE_TYPES),
+    Field("userAgent", "agent", LOOSE),
+    Field("country", "country", LOOSE, ("visits",), missing=UNKNOWN),
     Field("gender", "gender", TEXT, ("visits",)),
-    Field("age", "age", NUMBER),
+    Field("age", "age", NUMBER, ("visits",)),
 )
 WORDS: Final = tuple(field for field in FIELDS if field.kind != NUMBER)
 NUMBERS: Final = tuple(field for field in FIELDS if field.kind == NUMBER)

@@ -6,10 +6,14 @@ from typing import NamedTuple
 
 
 class RecentClick(NamedTuple):
-    """One of the newest clicks of a batch, as raw data shows it; sorts by age, oldest first."""
+    """One of the newest clicks of a batch, as raw data shows it; sorts by age, oldest first.
+
+    `apart`: it is a bot's, which raw data alone shows.
+    """
 
     time_ns: int
     position: int
     sub: int
     visitor: str
     record: bytes
+    apart: bool = False

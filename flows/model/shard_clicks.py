@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from flows.model.batch import Barrier
-from flows.model.columns import Columns, Ints, Words
+from flows.model.columns import Column, Columns, Ints, Words
+from flows.model.fields import NUMBER, carried_by
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING, Mark, mark_of
 from flows.model.recent import RecentClick
@@ -66,11 +67,11 @@ class ShardClicks:
     """One shard's clicks of a batch, in the order of arrival.
 
     `high_ns` is the newest event time of the whole batch up to and including each click, rounded down to the
-    half hour; clicks that wait do not count for it. Admission fills in the last seven: `slot`, the visitor's
-    number in the shard; `freed`, slots to forget first; `aligned`; `late`, how many clicks it set aside;
-    `ahead`, how many now wait; `due_s`, the second that these clicks have waited for, 0 if they did not; and
-    `newest_s`, the second of the newest click ever. An item is pickled only to cross to another process,
-    before admission, and then more than once.
+    half hour; clicks that wait do not count for it. Admission fills in the last eight: `slot`, the visitor's
+    number in the shard; `freed`, slots to forget first; `aligned`; `late`, how many clicks it set aside, and
+    `late_bots`, how many of them are bots'; `ahead`, how many now wait; `due_s`, the second that these clicks
+    have waited for, 0 if they did not; and `newest_s`, the second of the newest click ever. An item is
+    pickled only to cross to another process, before admission, and then more than once.
     """
 
     shard: int
@@ -87,6 +88,7 @@ class ShardClicks:
     freed: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     aligned: AlignedBarrier | None = None
     late: int = 0
+    late_bots: int = 0
     ahead: int = 0
     due_s: int = 0
     newest_s: int = 0
@@ -120,7 +122,17 @@ class ShardClicks:
             high_ns=self.high_ns[index],
             row=self.row[index],
             columns=self.columns.take(index),
+            slot=self.slot[index] if len(self.slot) else self.slot,
         )
+
+    def people(self) -> ShardClicks:
+        """Return the clicks that are not bots'."""
+        bots = self.words("bot").known()
+        return self.take(np.flatnonzero(~bots)) if bots.any() else self
+
+    def bots(self) -> ShardClicks:
+        """Return the clicks that are bots'."""
+        return self.take(np.flatnonzero(self.words("bot").known()))
 
 
 _SENT = [name for name in Header.__slots__ if name != "barrier"]
@@ -160,11 +172,27 @@ def unpacked_clicks(data: bytes) -> ShardClicks:
         high_ns=high_ns,
         row=position - header.start,
         lines=Lines([], header.start, None),
-        columns=Columns((name, unpacked(parts)) for name, parts in columns.items()),
+        columns=_completed({name: unpacked(parts) for name, parts in columns.items()}, len(time_ns)),
         rejected=Rejected(unpacked(reason), unpacked(rejected_at), records),
         recent=[RecentClick(*values) for values in newest],
         due_s=due_s,
     )
+
+
+def _completed(columns: dict[str, Column], size: int) -> Columns:
+    """Return columns with those that a version before did not have yet: clicks that waited come with none."""
+    found = Columns(columns)
+    for field_ in carried_by("visits" if "visitor" in columns else "views") if columns else ():
+        if field_.column not in found:
+            empty = np.full(size, np.nan) if field_.kind == NUMBER else _words(field_.missing, size)
+            found[field_.column] = empty
+    if "visitor" in found:
+        found.setdefault("bot", _words(None, size))
+    return found
+
+
+def _words(word: str | None, size: int) -> Words:
+    return Words(np.zeros(size, np.int32), [word])
 
 
 def _barrier(number: int, now_ms: int | None, lag: int | None, known: list[Any], complete: bool) -> Barrier:

@@ -117,4 +117,6 @@ class Admission:
         in_time = item.time_ns >= covered_ns
         kept = item.take(np.flatnonzero(in_time))
         kept.late = len(item) - len(kept)
+        if "bot" in item.columns:
+            kept.late_bots = int(np.count_nonzero(item.words("bot").known()[~in_time]))
         return kept

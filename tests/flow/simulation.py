@@ -21,13 +21,17 @@ from flows.ingest.decode import decode
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.journeys.metric import Journeys
 from flows.journeys.table import JOURNEYS, judge
+from flows.metrics.audience import Audience
+from flows.metrics.bots import Bots
 from flows.metrics.categories import Categories
 from flows.metrics.devices import Devices
 from flows.metrics.latest import Latest, Raw
+from flows.metrics.looking_at import LookingAt
 from flows.metrics.metric import Metric
 from flows.metrics.pages import Pages
 from flows.metrics.sessions import Sessions
 from flows.metrics.totals import Totals
+from flows.metrics.trending import Trending
 from flows.metrics.visitors import Visitors
 from flows.model.batch import Batch
 from flows.model.board import Board
@@ -48,12 +52,16 @@ from flows.state.store import NOTHING, Header, Shown
 TOPIC = "t"
 EVERY_MS = 1000
 METRICS: dict[str, tuple[str, Metric[Any]]] = {
-    "visitors": ("visits", Visitors(window_s=900)),
-    "sessions": ("visits", Sessions(window_s=8 * 3600, active_s=1800)),
-    "devices": ("visits", Devices(window_s=600)),
-    "categories": ("visits", Categories(window_s=3600, top=100)),
+    "visitors": ("people", Visitors(window_s=900)),
+    "sessions": ("people", Sessions(window_s=8 * 3600, active_s=1800)),
+    "devices": ("people", Devices(window_s=600)),
+    "categories": ("people", Categories(window_s=3600, top=100)),
     "totals": ("visits", Totals(Receipts())),
-    "journeys": ("visits", Journeys(Receipts(), JOURNEYS)),
+    "journeys": ("people", Journeys(Receipts(), JOURNEYS, window_s=3600)),
+    "looking_at": ("people", LookingAt(window_s=300, top=10)),
+    "audience": ("people", Audience(window_s=900, top=10)),
+    "bots": ("visits", Bots(window_s=3600, visitors_s=900, top=10)),
+    "trending": ("views", Trending(window_s=3600, recent_s=900)),
     "pages": ("views", Pages(window_s=3600, top=10)),
     "latest": ("newest", Latest(window_s=3600)),
     "raw": ("newest", Raw(window_s=3600)),
@@ -313,9 +321,11 @@ class Run:
                 yield from self._apply(key, name, list(admitted))
 
     def _apply(self, key: str, name: str, admitted: list[Any]) -> Iterator[Board]:
+        people = [item.people() for item in admitted] if name == "visits" else []
+        items = {name: admitted, "people": people}
         for of, metric in self._metrics[key]:
-            if of == name and admitted:
-                reports, _ = metric.on_batch(admitted)
+            if items.get(of):
+                reports, _ = metric.on_batch(items[of])
                 boards, _ = self._board.on_batch([each for each in reports if not _is_entries(each)])
                 yield from boards
 

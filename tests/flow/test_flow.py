@@ -16,12 +16,16 @@ from hypothesis import strategies as st
 from flows.clicks import build
 from flows.settings import Settings
 from flows.sources import file as sources
+from tests.oracle.now import bot_of
 from tests.oracle.oracle import recompute
+from tests.oracle.records import Click, decoded
 from tests.support import logs
-from tests.support.published import FRAMES, NOT_EXPECTED, assert_same, published
+from tests.support.published import FRAMES, NOT_EXPECTED, assert_same, assert_same_journeys, published
 
 
-def run(records: list[bytes], folder: Path, redis_url: str, shards: int = 16) -> dict[str, Any]:
+def run(
+    records: list[bytes], folder: Path, redis_url: str, shards: int = 16, *, bots_apart: bool = True
+) -> dict[str, Any]:
     """Run the flow over a log of `records`; returns what Redis holds then."""
     logs.write(folder / "log", records)
     run_main(
@@ -31,6 +35,7 @@ def run(records: list[bytes], folder: Path, redis_url: str, shards: int = 16) ->
                 redis_url=redis_url,
                 state_dir=folder / f"state-{time.monotonic_ns()}",
                 shards=shards,
+                bots_apart=bots_apart,
             )
         )
     )
@@ -38,8 +43,9 @@ def run(records: list[bytes], folder: Path, redis_url: str, shards: int = 16) ->
         return published(client)
 
 
-def expected(records: list[bytes]) -> dict[str, Any]:
-    return recompute(list(zip(logs.positions(records), records, strict=True)), time.time_ns() // 10**6)
+def expected(records: list[bytes], as_of_ms: int | None = None, *, bots_apart: bool = True) -> dict[str, Any]:
+    numbered = list(zip(logs.positions(records), records, strict=True))
+    return recompute(numbered, time.time_ns() // 10**6, as_of_ms, bots_apart=bots_apart)
 
 
 def test_random_logs(log_seed: int, tmp_path: Path, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +58,34 @@ def test_random_logs(log_seed: int, tmp_path: Path, redis_url: str, monkeypatch:
     )
     found = run(records, tmp_path, redis_url)
     assert_same(found, expected(records), f"file:{tmp_path / 'log'}" if log_seed % 2 else None)
+
+
+def test_bots_may_count_as_everybody(tmp_path: Path, redis_url: str) -> None:
+    records = logs.random_log(5, 4000, days=0.2, large=False)
+    found = run(records, tmp_path, redis_url, bots_apart=False)
+    assert_same(found, expected(records, bots_apart=False))
+    assert found["board"]["bot_clicks_1h"] > 0 == found["board"]["bot_clicks_total"]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_with_bots_apart_a_board_is_that_of_a_log_without_them(
+    seed: int, tmp_path: Path, redis_url: str
+) -> None:
+    log = logs.random_log(seed, 4000, days=0.2, table_share=0, large=False)
+    without = [
+        record
+        for record in log
+        if not any(isinstance(c, Click) and bot_of(c) for c in decoded(record, logs.READ_MS))
+    ]
+    assert len(without) < len(log)
+    found = run(log, tmp_path, redis_url)
+    wanted = expected(without, found["board"]["as_of"])
+    for key in FRAMES.keys() - {"raw_data", "bots", "bot_minutes"}:
+        assert found[key] == wanted[key], key
+    numbers = {name: value for name, value in wanted["board"].items() if not name.startswith("bot_")}
+    for name, value in numbers.items():
+        assert found["board"][name] == (pytest.approx(value) if isinstance(value, float) else value), name
+    assert_same_journeys(found, wanted)
 
 
 @pytest.mark.parametrize("records", [logs.one_visitor(), logs.many_visitors(100_000)], ids=["one", "many"])
@@ -97,9 +131,16 @@ def test_the_order_of_arrival_does_not_matter_within_what_windows_cover(
     for board in boards:
         for page in board["products_last_hour"]:
             del page["title"]
-    without_order = set(FRAMES) - {"latest_visitors", "raw_data"}
+    without_order = set(FRAMES) - {"latest_visitors", "raw_data", "journeys"}
     for key in without_order:
         assert boards[1][key] == boards[0][key], key
         assert boards[2][key] == boards[0][key], key
-    numbers = [{k: v for k, v in board["board"].items() if k not in NOT_EXPECTED} for board in boards]
+    numbers = [
+        {
+            name: value
+            for name, value in board["board"].items()
+            if name not in NOT_EXPECTED and not name.startswith(("offers", "journeys"))
+        }
+        for board in boards
+    ]
     assert numbers[0] == numbers[1] == numbers[2]

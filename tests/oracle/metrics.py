@@ -102,8 +102,8 @@ def device_rows(clicks: list[Click]) -> list[Row]:
     ]
 
 
-def page_rows(clicks: list[Click]) -> list[Row]:
-    """Return the ten most clicked (product, category), with the title of each one's newest click."""
+def page_rows(clicks: list[Click], top: int | None = 10) -> list[Row]:
+    """Return the most clicked (product, category), with the title of each one's newest click."""
     pages: dict[tuple[str, str], list[Click]] = {}
     for click in newest_first(clicks):
         if click.fields["productId"] is not None:
@@ -111,7 +111,7 @@ def page_rows(clicks: list[Click]) -> list[Row]:
     ranked = sorted(pages.items(), key=lambda page: (-len(page[1]), page[0]))
     return [
         {"productId": product, "category": category, "count": len(own), "title": own[0].fields["title"]}
-        for (product, category), own in ranked[:10]
+        for (product, category), own in ranked[:top]
     ]
 
 

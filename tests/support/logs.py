@@ -33,6 +33,15 @@ EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 EDGES = (SECOND, MINUTE, HALF_HOUR, HOUR, DAY)
 PRODUCTS = [f"VD{number:03}" for number in range(12)] + ["Ünï \U0001f6cd", ""]
 CATEGORIES = ["clothing", "shoes", "clothing", "shoes", "clothing", "toys", "Éclairs", "Unknown", "", None]
+AGENTS = [
+    "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)",
+    "Mozilla/5.0 (compatible; ChatGPT-User/1.0; +https://openai.com/bot)",
+    "Mozilla/5.0 (X11; Linux x86_64) HeadlessChrome/126.0 Safari/537.36",
+    "python-requests/2.32.3",
+    "GPTBot/1.2",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
+    "",
+]
 DEVICES = ["Desktop", "Mobile", "Tablet", "TV", "desktop", "Other", "Unknown", None]
 NUMERIC = ("age", "original_timestamp")
 
@@ -163,8 +172,14 @@ def random_click(rng: Random, clock: int, visitors: int) -> Fields:
         gender=gender,
         country=rng.choice(["Chile", "Côte d'Ivoire", "日本", None]),
         deviceType=rng.choice(DEVICES) if rng.random() < 0.2 else DEVICES[number % 4],
-        age=rng.choice([24, 25, 35.0, 35.5, 45, 45.5, 46, 0]) if rng.random() < 0.05 else 25 + number % 20,
+        age=rng.choice([24, 25, 35.0, 35.5, 45, 45.5, 46, 0, -0.5, 17.9, 129.9, 130, 64.5, 65])
+        if rng.random() < 0.05
+        else 25 + number % 20,
     )
+    if rng.random() < 0.06:
+        click |= rng.choice(
+            [{"userAgent": rng.choice(AGENTS)}, {"deviceType": rng.choice(["Bot", "bot"])}, {"country": 7}]
+        )
     for name in list(click):
         if name not in ("timestamp", "userId") and rng.random() < 0.02:
             if rng.random() < 0.5:

@@ -19,6 +19,13 @@ FRAMES = {
     "products_last_hour": ["productId", "category", "count", "title"],
     "latest_visitors": ["Relative Time", "Date and Time", "ip", "country"],
     "category_popularity": ["category", "count"],
+    "looking_at": ["productId", "category", "title", "visitors"],
+    "audience_countries": ["country", "visitors"],
+    "audience_people": ["gender", "age", "visitors"],
+    "trending": ["productId", "category", "title", "clicks", "expected", "direction"],
+    "bots": ["name", "kind", "clicks"],
+    "bot_minutes": ["datetime", "count"],
+    "journeys": ["journey", "state", "now", "entered_1h"],
     "raw_data": [
         *("timestamp", "original_timestamp", "userId", "ip", "userAgent", "productId", "category", "title"),
         *("gender", "country", "deviceType", "age", "birthdate", "datetime"),
@@ -62,6 +69,18 @@ def published(client: redis.Redis) -> dict[str, Any]:
     return found
 
 
+def assert_sums(found: dict[str, Any]) -> None:
+    """Check that what is to add up on a board does, whatever else it shows."""
+    board = found["board"]
+    sums = {key: sum(row["visitors"] for row in found[key]) for key in FRAMES if "visitors" in FRAMES[key]}
+    assert sums["looking_at"] == board["online_5m"] <= board["visitors_15m"]
+    assert sums["audience_countries"] == sums["audience_people"] == board["visitors_15m"]
+    named = sum(row["clicks"] for row in found["bots"])
+    assert named == board["bot_clicks_1h"] if len(found["bots"]) < 10 else named <= board["bot_clicks_1h"]
+    assert sum(board["offers"].values()) == board["offers_1h"]
+    assert board["rejected_total"] == sum(board["rejected"].values())
+
+
 def assert_same(found: dict[str, Any], expected: Expected, source: str | None = None) -> None:
     """Compare every value of every key; with `source`, the whole stream of rejected records too."""
     assert_same_board(found, expected)
@@ -81,6 +100,7 @@ def assert_same_board(found: dict[str, Any], expected: Expected) -> None:
         assert board[key] == (pytest.approx(value, rel=1e-12) if isinstance(value, float) else value), key
     for key in FRAMES:
         assert found[key] == expected[key], key
+    assert_sums(found)
 
 
 def assert_same_journeys(found: dict[str, Any], expected: Expected) -> None:

@@ -102,6 +102,9 @@ def _shown(entries: Entries) -> bytes:
         fields = {"created": created, "user": columns["user"]}
         if entries.stream == "state_logs":
             fields |= {"state": columns["state"], "msg": _messages(columns)}
+            fields |= {"from": columns.get("from", [""] * len(created)), "offer": columns["offer"]}
+            # Redis's streams hold no null.
+            fields |= {name: [word or "" for word in columns[name]] for name in ("product", "category")}
         else:
             fields |= {"offer": columns["offer"]}
     return msgspec.msgpack.encode([ordinals, *chain.from_iterable(fields.items())])

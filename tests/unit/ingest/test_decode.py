@@ -513,12 +513,19 @@ def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
 
 
 @pytest.mark.parametrize("shards", [1, 2, 16])
-def test_every_view_lands_in_the_one_shard_of_its_product(shards: int) -> None:
+@pytest.mark.parametrize("bots_apart", [True, False])
+def test_every_view_lands_in_the_one_shard_of_its_product(shards: int, bots_apart: bool) -> None:
     clicks = many()
-    rows = [row for row in click_rows(clicks) if row[4] is not None]
+    bots = words(clicks.words("bot"))
+    assert len(set(bots)) > 3
+    rows = [
+        row
+        for row, bot in zip(click_rows(clicks), bots, strict=True)
+        if row[4] is not None and not (bots_apart and bot)
+    ]
     assert 0 < len(rows) < len(clicks.row)
     shard_of = {row[4]: int(stable_hash([row[4]], 0)[0, 0]) % shards for row in rows}
-    items = by_page(cluster_of(shards).shard_keys)(clicks)
+    items = by_page(cluster_of(shards).shard_keys, bots_apart=bots_apart)(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
         columns = [words(item.columns.words(name)) for name in ("product", "category", "title")]
@@ -579,8 +586,10 @@ def naive_newest(clicks: Clicks) -> list[tuple[int, int]]:
     """Return (time, index) of the clicks that raw data and latest visitors may need, in order of arrival."""
     order = sorted(range(len(clicks.row)), key=lambda i: (clicks.time_ns[i], i), reverse=True)
     of_visitor: dict[str, int] = {}
+    bots = words(clicks.words("bot"))
     for i in order:
-        of_visitor.setdefault(clicks.columns.words("visitor").at(i), i)
+        if bots[i] is None:
+            of_visitor.setdefault(clicks.columns.words("visitor").at(i), i)
     wanted = sorted({*order[:100], *list(of_visitor.values())[:10]})
     return [(int(clicks.time_ns[i]), i) for i in wanted]
 

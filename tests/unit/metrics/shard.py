@@ -21,7 +21,7 @@ from flows.model.shard_clicks import AlignedBarrier, Header, ShardClicks
 from flows.shards.directory import Directory
 
 NOON_S = 1_709_208_000
-Click = tuple[int, str, dict[str, str | None]]
+Click = tuple[int, str, dict[str, Any]]
 
 
 def drawn(picture: str, step_s: int) -> list[Click]:
@@ -48,6 +48,8 @@ class OneShard:
             words = Encoder()
             words.add([fields.get(field.column, field.missing) for _, _, fields in clicks])
             columns[field.column] = words.column()
+        bots, ages = Encoder(), [fields.get("age") for _, _, fields in clicks]
+        bots.add([fields.get("bot") for _, _, fields in clicks])
         visitors = Encoder()
         visitors.add([visitor for _, visitor, _ in clicks])
         time_ns = np.array([second for second, _, _ in clicks], np.int64) * 10**9
@@ -69,11 +71,14 @@ class OneShard:
             high_ns=np.maximum.accumulate(time_ns),
             row=np.arange(len(clicks), dtype=np.int32),
             lines=Lines([b""] * len(clicks), self._clicks, None),
-            columns=Columns(columns | {"visitor": visitors.column()}),
+            columns=Columns(
+                columns
+                | {"visitor": visitors.column(), "bot": bots.column(), "age": np.array(ages, np.float64)}
+            ),
             newest_s=self._newest_s,
             recent=[
-                RecentClick(second * 10**9, self._clicks + at, 0, visitor, b"{}")
-                for at, (second, visitor, _) in enumerate(clicks)
+                RecentClick(second * 10**9, self._clicks + at, 0, visitor, b"{}", bool(fields.get("bot")))
+                for at, (second, visitor, fields) in enumerate(clicks)
             ],
         )
         self._clicks += len(clicks)

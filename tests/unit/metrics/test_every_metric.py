@@ -9,13 +9,17 @@ from typing import Any
 import pytest
 
 from flows.entries.outbox import Receipts
+from flows.metrics.audience import Audience
+from flows.metrics.bots import Bots
 from flows.metrics.categories import Categories
 from flows.metrics.devices import Devices
 from flows.metrics.latest import Latest, Raw
+from flows.metrics.looking_at import LookingAt
 from flows.metrics.metric import Metric
 from flows.metrics.pages import Pages
 from flows.metrics.sessions import Sessions
 from flows.metrics.totals import Totals
+from flows.metrics.trending import Trending
 from flows.metrics.visitors import Visitors
 from flows.model.packing import decode, encode
 from tests.unit.metrics.shard import NOON_S, Click, OneShard, published
@@ -25,13 +29,17 @@ METRICS: dict[str, Callable[[], Metric[Any]]] = {
     "sessions": lambda: Sessions(window_s=8 * 3600, active_s=1800),
     "devices": lambda: Devices(window_s=600),
     "pages": lambda: Pages(window_s=3600, top=10),
+    "looking_at": lambda: LookingAt(window_s=300, top=2),
+    "audience": lambda: Audience(window_s=900, top=2),
+    "trending": lambda: Trending(window_s=3600, recent_s=900),
+    "bots": lambda: Bots(window_s=3600, visitors_s=900, top=2),
     "categories": lambda: Categories(window_s=3600, top=3),
     "totals": lambda: Totals(Receipts()),
     "latest": lambda: Latest(window_s=3600),
     "raw": lambda: Raw(window_s=3600),
 }
 # What is of one shard alone: these of the first, a page of the one that its product belongs to.
-OF_ONE_SHARD = ("latest", "raw", "pages")
+OF_ONE_SHARD = ("latest", "raw", "pages", "trending")
 
 
 def batches(rng: random.Random) -> list[list[Click]]:
@@ -46,6 +54,10 @@ def batches(rng: random.Random) -> list[list[Click]]:
                 "category": rng.choice("abcdef"),
                 "device": rng.choice(["Desktop", "Mobile", "TV", None]),
                 "title": rng.choice(["t1", "t2", None]),
+                "country": rng.choice(["Chile", "Peru", "Chad", "Unknown"]),
+                "gender": rng.choice(["F", "M", "X", None]),
+                "age": rng.choice([None, 17.5, 30, 130]),
+                "bot": rng.choice([None, None, None, "curl", "Googlebot"]),
             }
             batch.append((now_s - rng.choice([0, 0, 0, 900, 4000]), rng.choice("uvwxyz"), fields))
         found.append(batch)

@@ -1,0 +1,37 @@
+"""The newest click of each visitor."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flows.windows.newest import Newest
+
+# Clicks in the order of arrival: (slot, time in ns, number).
+CLICKS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6), st.integers(0, 9)), max_size=30)
+
+
+@given(st.lists(CLICKS, max_size=4))
+def test_it_is_the_newest_and_of_one_time_the_last_to_arrive(
+    batches: list[list[tuple[int, int, int]]],
+) -> None:
+    newest, wanted = Newest(), dict[int, tuple[int, int]]()
+    for batch in batches:
+        newest.add(
+            *(np.array(column, np.int64) for column in (zip(*batch, strict=True) if batch else ([], [], [])))
+        )
+        for slot, time_ns, number in batch:
+            if time_ns >= wanted.get(slot, (0, 0))[0]:
+                wanted[slot] = time_ns, number
+    slots = newest.slots(0)
+    assert dict(zip(slots.tolist(), newest.numbers(slots).tolist(), strict=True)) == {
+        slot: number for slot, (_, number) in wanted.items()
+    }
+
+
+def test_what_is_before_a_second_is_forgotten() -> None:
+    newest = Newest()
+    newest.add(np.array([0, 1]), np.array([5, 6]) * 10**9, np.array([3, 4]))
+    assert newest.forget(6).tolist() == [4]
+    assert newest.slots(0).tolist() == [1]
