@@ -1,13 +1,13 @@
 """Decoding: records as bytes in, clicks as columns out; every record that is no click set aside by reason.
 
-Records are decoded by the chunk; only a chunk that holds something unusual is judged record by record.
+Records are decoded by the chunk. Only the part of one that holds something unusual is judged one by one.
 """
 
 from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -21,7 +21,7 @@ from flows.ingest.iso import RecordError
 from flows.ingest.validate import MAX_DEPTH, click_of, is_deep, loose_of, nanoseconds, ns_of, user_of
 from flows.model.batch import Batch
 from flows.model.clicks import Clicks
-from flows.model.columns import Columns, Encoder, Ints
+from flows.model.columns import Bools, Columns, Encoder, Ints
 from flows.model.event_time import OLDEST_NS
 from flows.model.fields import MAX_NAME_CHARS, NUMBERS, WORDS
 from flows.model.lines import Lines
@@ -30,7 +30,7 @@ from flows.model.rejected import CODES, MAX_RECORD_BYTES, Rejecting
 Fields = Mapping[str, Sequence[Any]]
 
 # Small enough for the clicks of a chunk to stay in the processor's cache until they are columns.
-_CHUNK = 128
+_CHUNK, _FEW = 128, 32
 # Of short records that are no clicks so many are known again in a batch.
 _KNOWN, _SHORT_BYTES = 1000, 64
 
@@ -190,18 +190,22 @@ def decode(batch: Batch, *, mask_ip: bool = False) -> Clicks:
     Returns the clicks in the order of arrival, as columns; records that are none are in `rejected`.
     """
     reading = _Reading(batch)
-    for first, last, lines in _chunks(reading.lines):
-        if not reading.read(first, last, lines=lines):
-            reading.read_each(first, last)
+    plain = _plain_lines(reading.lines)
+    for first in range(0, len(reading.lines), _CHUNK):
+        _read(reading, first, min(first + _CHUNK, len(reading.lines)), plain)
     return _columns(batch, reading, mask_ip=mask_ip)
 
 
-def _chunks(lines: Lines) -> Iterator[tuple[int, int, bool]]:
-    """Yield (first, last, whether the records [first, last) may be read as lines)."""
-    plain = _plain_lines(lines)
-    for first in range(0, len(lines), _CHUNK):
-        last = min(first + _CHUNK, len(lines))
-        yield first, last, bool(plain[first:last].all())
+def _read(reading: _Reading, first: int, last: int, plain: Bools) -> None:
+    """Decode the records [first, last) at once, or by halves as long as one holds something unusual."""
+    if reading.read(first, last, lines=bool(plain[first:last].all())):
+        return
+    if last - first <= _FEW:
+        reading.read_each(first, last)
+        return
+    middle = (first + last) // 2
+    _read(reading, first, middle, plain)
+    _read(reading, middle, last, plain)
 
 
 def _are_plain(records: list[bytes]) -> bool:
@@ -211,7 +215,7 @@ def _are_plain(records: list[bytes]) -> bool:
     return set(map(_first, records)) == {ord("{")} and set(map(_last, records)) == {ord("}")}
 
 
-def _plain_lines(lines: Lines) -> Ints:
+def _plain_lines(lines: Lines) -> Bools:
     """Return for each record whether it is a line from { to }, and shorter than brackets too deep would be.
 
     Where all lines of a text are, every newline stands between two values, since none can follow a } within
@@ -222,7 +226,7 @@ def _plain_lines(lines: Lines) -> Ints:
     data = np.frombuffer(lines.data, np.uint8)
     starts, ends = lines.bounds[:-1], lines.bounds[1:] - 2
     sized = (ends > starts) & (ends < starts + 2 * MAX_DEPTH)
-    plain: Ints = sized & (data[starts * sized] == ord("{")) & (data[ends * sized] == ord("}"))
+    plain: Bools = sized & (data[starts * sized] == ord("{")) & (data[ends * sized] == ord("}"))
     return plain
 
 

@@ -50,11 +50,16 @@ class Tally:
 
     def add(self, rows: Sequence[Row], time_ns: Ints, newest_s: int) -> None:
         """Take in rows of the log, each of which has its click's time in `time_ns`."""
-        keys = self._names.numbers((row.state, row.offer) for row in rows)
+        keys = self._names.numbers([(row.state, row.offer) for row in rows])
         self._entered.add(time_ns // 10**9, keys, newest_s)
-        steps = [(row, time) for row, time in zip(rows, time_ns.tolist(), strict=True) if not row.offer]
-        self._begun.add([(row.first_ns, 0) for row, _ in steps if row.left == INIT])
-        self._offers.add([(row.first_ns, max(t - row.first_ns, 0)) for row, t in steps if row.state == OFFER])
+        self._begun.add([(row.first_ns, 0) for row in rows if row.left == INIT and not row.offer])
+        self._offers.add(
+            [
+                (row.first_ns, max(time - row.first_ns, 0))
+                for row, time in zip(rows, time_ns.tolist(), strict=True)
+                if row.state == OFFER and not row.offer
+            ]
+        )
 
     def report(self, as_of_s: int, machine: Machine) -> JourneyFigures:
         """Return the figures; `machine` knows who is on the journey."""

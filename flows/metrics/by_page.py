@@ -13,7 +13,7 @@ from flows.metrics.metric import Metric, Part
 from flows.model.columns import Ints, Words, distinct
 from flows.model.shard_clicks import ShardClicks
 from flows.windows.names import Names
-from flows.windows.slices import Slices
+from flows.windows.slices import Counts, Slices, counted
 from flows.windows.table import grown
 
 Figures = TypeVar("Figures")
@@ -38,31 +38,29 @@ class ByPage(Metric[Figures]):
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks, each of which has a product."""
-        self.count(item, self._pages(item.words("product"), item.words("category")))
-
-    def count(self, item: ShardClicks, page: Ints) -> None:
-        """Count clicks, each of page number `page`."""
-        self._slices.add(item.second, page, item.newest_s)
+        page = self._pages(item.words("product"), item.words("category"))
+        self.count(counted(item.second, page), item.newest_s)
         if len(page):
             self._entitle(page, item.time_ns, item.words("title"))
+
+    def count(self, counts: Counts, newest_s: int) -> None:
+        """Take in clicks counted by page number."""
+        self._slices.add_counts(counts, newest_s)
 
     def _pages(self, product: Words, category: Words) -> Ints:
         """Return each click's page number."""
         width = len(category.words) or 1
         pairs = product.codes.astype(np.int64) * width + category.codes
         used, place = distinct(pairs, width * len(product.words))
-        numbers = [
-            self._page(product.words[code // width] or "", category.words[code % width] or "")
-            for code in used.tolist()
-        ]
-        return np.array(numbers, np.int64)[place]
+        products, categories = product.words, category.words
+        pages = [(products[code // width] or "", categories[code % width] or "") for code in used.tolist()]
+        return self._numbers(pages)[place]
 
-    def _page(self, product: str, category: str) -> int:
-        number = self._names.number((product, category))
-        if number == len(self._titles):
-            self._titles.append(None)
-            self._changed.add(number)
-        return number
+    def _numbers(self, pages: list[tuple[str, str]]) -> Ints:
+        numbers, known = self._names.numbers(pages), len(self._titles)
+        self._titles += [None] * (len(self._names) - known)
+        self._changed.update(range(known, len(self._names)))
+        return numbers
 
     def _entitle(self, page: Ints, time_ns: Ints, title: Words) -> None:
         self._titled_ns = grown(self._titled_ns, len(self._titles))
@@ -101,8 +99,9 @@ class ByPage(Metric[Figures]):
 
     def load(self, part: Part) -> None:
         """Take in a part of the state."""
-        for number, product, category, title, _ in part["page"]:
-            self._page(product, category)  # in the order of their numbers
+        # In the order of their numbers.
+        self._numbers([(product, category) for _, product, category, _, _ in part["page"]])
+        for number, _, _, title, _ in part["page"]:
             self._titles[number] = title
         self._titled_ns = grown(self._titled_ns, len(self._titles))
         for number, *_, titled_ns in part["page"]:

@@ -18,8 +18,8 @@ import numpy as np
 from flows.metrics.by_page import ByPage
 from flows.metrics.metric import Frame, Part, Published
 from flows.model.columns import Ints
-from flows.model.shard_clicks import AlignedBarrier, ShardClicks
-from flows.windows.slices import Slices
+from flows.model.shard_clicks import AlignedBarrier
+from flows.windows.slices import Counts, Slices, first_second
 
 RISING_CLICKS, RISING_FACTOR, RISING_Z, RISING_ROWS = 20, 1.5, 4, 5
 FALLING_TOP, FALLING_FACTOR, FALLING_Z, FALLING_ROWS = 10, 0.5, -4, 3
@@ -64,12 +64,12 @@ class Trending(ByPage[TrendFigures]):
         self._recent = Slices(self._recent_s)
         self._began_s: int | None = None
 
-    def count(self, item: ShardClicks, page: Ints) -> None:
-        """Count clicks, each of page number `page`."""
-        super().count(item, page)
-        self._recent.add(item.second, page, item.newest_s)
-        if len(page):
-            first_s = int(item.second.min())
+    def count(self, counts: Counts, newest_s: int) -> None:
+        """Take in clicks counted by page number."""
+        super().count(counts, newest_s)
+        self._recent.add_counts(counts, newest_s)
+        if len(counts[0]):
+            first_s = first_second(counts)
             self._began_s = first_s if self._began_s is None else min(first_s, self._began_s)
 
     def report(self, as_of_s: int) -> TrendFigures:

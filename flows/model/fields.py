@@ -49,16 +49,17 @@ class Field(NamedTuple):
         return next((word for word in self.spelled if word.lower() == value.lower()), value)
 
 
-# The first is the visitor, whom every record names.
+# The first is the visitor, whom every record names; the others are in the order in which records have them,
+# which is read fastest.
 FIELDS: Final = (
     Field("userId", "visitor", NAME, ("visits",)),
+    Field("userAgent", "agent", LOOSE),
     Field("productId", "product", NAME, ("visits", "views")),
     Field("category", "category", NAME, ("visits", "views"), missing=UNKNOWN),
     Field("title", "title", TEXT, ("visits", "views")),
-    Field("deviceType", "device", NAME, ("visits",), spelled=DEVICE_TYPES),
-    Field("userAgent", "agent", LOOSE),
-    Field("country", "country", LOOSE, ("visits",), missing=UNKNOWN),
     Field("gender", "gender", TEXT, ("visits",)),
+    Field("country", "country", LOOSE, ("visits",), missing=UNKNOWN),
+    Field("deviceType", "device", NAME, ("visits",), spelled=DEVICE_TYPES),
     Field("age", "age", NUMBER, ("visits",)),
 )
 WORDS: Final = tuple(field for field in FIELDS if field.kind != NUMBER)

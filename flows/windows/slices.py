@@ -24,6 +24,20 @@ _KEY_BITS = 27
 _KEY_MASK = (1 << _KEY_BITS) - 1
 
 
+# (second << _KEY_BITS | key, ascending; clicks of each).
+Counts = tuple[Ints, Ints]
+
+
+def counted(second: Ints, key: Ints) -> Counts:
+    """Count clicks of `key` at `second` by both."""
+    return np.unique(second.astype(np.int64) << _KEY_BITS | key, return_counts=True)
+
+
+def first_second(counts: Counts) -> int:
+    """Return the second of the earliest click counted, of which there is one."""
+    return int(counts[0][0]) >> _KEY_BITS
+
+
 class Slices:
     """Clicks per key (a small integer) in the last `window_s` seconds."""
 
@@ -32,23 +46,23 @@ class Slices:
         self._from_s = 0
         self.totals: Ints = np.zeros(0, np.int64)
         # Chunks of (second << _KEY_BITS | key, clicks), each sorted; the first is the largest.
-        self._chunks: list[tuple[Ints, Ints]] = []
-        self._added: list[tuple[Ints, Ints]] = []
+        self._chunks: list[Counts] = []
+        self._added: list[Counts] = []
 
     def add(self, second: Ints, key: Ints, newest_s: int) -> None:
         """Count clicks of `key` at `second`; `newest_s` is the second of the newest click of all."""
-        self.advance(newest_s + 1)
-        if not len(second):
-            return
-        combined = second.astype(np.int64) << _KEY_BITS | key
-        from_s = max(self._from_s, newest_s + 1 - self._window_s)
-        if second.min() < from_s:
-            combined = combined[second >= from_s]
-        chunk = np.unique(combined, return_counts=True)
-        self._take_in(chunk)
-        self._added.append(chunk)
+        self.add_counts(counted(second, key), newest_s)
 
-    def _take_in(self, chunk: tuple[Ints, Ints]) -> None:
+    def add_counts(self, counts: Counts, newest_s: int) -> None:
+        """Take in clicks that are `counted`, as many windows may that see the same clicks."""
+        self.advance(newest_s + 1)
+        combined, clicks = counts
+        first = np.searchsorted(combined, max(self._from_s, newest_s + 1 - self._window_s) << _KEY_BITS)
+        if first < len(combined):
+            self._take_in((combined[first:], clicks[first:]))
+            self._added.append((combined[first:], clicks[first:]))
+
+    def _take_in(self, chunk: Counts) -> None:
         combined, clicks = chunk
         if not len(combined):
             return
