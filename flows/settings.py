@@ -28,6 +28,7 @@ TOPIC_VARIABLES: dict[StreamName, str] = {
 VARIABLES = (
     *("CLICKS_SOURCE", "CLICKS_STATE_DIR", "CLICKS_SHARDS", "CLICKS_PUBLISH_EVERY", "CLICKS_FROM"),
     *("CLICKS_KEEP", "CLICKS_MASK_IP", "CLICKS_LOG_FORMAT", "CLICKS_TRUST_NETWORK", "CLICKS_BOTS"),
+    "CLICKS_SHOW_VISITORS",
     *TOPIC_VARIABLES.values(),
 )
 
@@ -55,6 +56,7 @@ class Settings:
     mask_ip: bool = False
     trust_network: bool = False
     bots_apart: bool = True
+    show_visitors: bool = True
     log_format: str = "text"
     kafka: Mapping[str, str] = field(default_factory=dict)
     topics: Mapping[StreamName, str] = field(default_factory=dict)
@@ -86,6 +88,7 @@ class Settings:
             log_format=_log_format(env.get("CLICKS_LOG_FORMAT") or cls.log_format),
             mask_ip=_flag("CLICKS_MASK_IP", env.get("CLICKS_MASK_IP") or "0"),
             trust_network=_flag("CLICKS_TRUST_NETWORK", env.get("CLICKS_TRUST_NETWORK") or "0"),
+            show_visitors=_flag("CLICKS_SHOW_VISITORS", env.get("CLICKS_SHOW_VISITORS") or "1"),
             bots_apart=_bots(env.get("CLICKS_BOTS") or "apart"),
             kafka={
                 name[len("KAFKA_") :].lower().replace("_", "."): value

@@ -32,12 +32,16 @@ class Table(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class LogLine:
-    """A step of a visitor's journey."""
+    """A step of a visitor's journey, from the state `left` to `state`; or the offer that it led to."""
 
     at_ms: int | None
     user: str
     state: str
     msg: str
+    left: str = ""
+    product: str = ""
+    category: str = ""
+    offer: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,8 @@ def _log_line(entry: Row) -> LogLine:
         at_ms: int | None = moment_ms(float(entry["created"]) * 1000)
     except (ArithmeticError, LookupError, ValueError):
         at_ms = None
-    return LogLine(at_ms, text(entry.get("user")), text(entry.get("state")), text(entry.get("msg")))
+    names = ("user", "state", "msg", "from", "product", "category", "offer")
+    return LogLine(at_ms, *(text(entry.get(name)) for name in names))
 
 
 def _rejected(entry: Row) -> Rejected:

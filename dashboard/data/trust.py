@@ -47,7 +47,7 @@ class State(Enum):
 
 @dataclass
 class Watch:
-    """What one viewer's session remembers of the boards it saw. Clocks and ticks are milliseconds."""
+    """What is remembered of the boards that were seen. Clocks and ticks are milliseconds."""
 
     board: Board | None = None
     error: BoardError | None = None
@@ -55,17 +55,17 @@ class Watch:
     owners: deque[str] = field(default_factory=lambda: deque(maxlen=OWNERS))
     _changed_ms: float = 0.0
     _changes: bool = False
-    _totals: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_BOARDS + 1))
+    totals: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=RATE_BOARDS + 1))
 
     def see(self, found: Board | BoardError | None, ticks_ms: float) -> None:
         """Take in what a read gave; `ticks_ms` is a monotonic clock. After an error the last board stays."""
         self.error = found if isinstance(found, BoardError) else None
         if self.error:
-            self._totals.clear()  # boards were missed: a rate over the gap would be a guess
+            self.totals.clear()  # boards were missed: a rate over the gap would be a guess
             return
         assert not isinstance(found, BoardError)
         if found is None:
-            self._totals.clear()
+            self.totals.clear()
         elif self.board is None or found.published_at_ms != self.board.published_at_ms:
             self._changes = self.board is not None
             self._changed_ms = ticks_ms
@@ -83,18 +83,18 @@ class Watch:
         self.lag_seen = self.lag_seen or board.count("lag") is not None
         total = board.count("clicks_total")
         if total is None:
-            self._totals.clear()
+            self.totals.clear()
             return
         newest = (board.published_at_ms, total)
-        if self._totals and (newest[0] < self._totals[-1][0] or newest[1] < self._totals[-1][1]):
-            self._totals.clear()  # another flow, or one that began anew
-        self._totals.append(newest)
+        if self.totals and (newest[0] < self.totals[-1][0] or newest[1] < self.totals[-1][1]):
+            self.totals.clear()  # another flow, or one that began anew
+        self.totals.append(newest)
 
     def clicks_per_s(self, state: State) -> float | None:
         """Return accepted clicks per second over about the last ten boards; None if unknown."""
-        if state not in (State.LIVE, State.SILENT, State.BEHIND) or len(self._totals) < 2:
+        if state not in (State.LIVE, State.SILENT, State.BEHIND) or len(self.totals) < 2:
             return None
-        (start_ms, first), (end_ms, last) = self._totals[0], self._totals[-1]
+        (start_ms, first), (end_ms, last) = self.totals[0], self.totals[-1]
         return (last - first) * 1000 / (end_ms - start_ms)
 
     def flow_ms(self, now_ms: float, ticks_ms: float) -> float:
@@ -132,12 +132,11 @@ class Watch:
 def silent_since_ms(board: Board, until_ms: int) -> int | None:
     """Return the newest click's event time (epoch ms) if there was none for conspicuously long `until_ms`."""
     newest, minutes = board.rows(CLICKS), board.rows(MINUTES)
-    if not newest or not minutes:
+    # Where single visitors are not shown, the raw data are not there.
+    newest_ms = newest[0].get("datetime") if newest else board.count("newest_click")
+    if not isinstance(newest_ms, int) or not minutes:
         return None
-    newest_ms = newest[0].get("datetime")
     clicks = sum(minute.clicks for minute in minutes)
-    if not isinstance(newest_ms, int):
-        return None
     gap_ms = len(minutes) * 60_000 / max(clicks, 1)
     silent = until_ms - newest_ms > max(SILENT_AFTER_MS, SILENT_AFTER_GAPS * gap_ms)
     return newest_ms if silent else None

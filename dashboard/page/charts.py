@@ -13,6 +13,7 @@ from zlib import crc32
 
 import altair as alt
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
 
 from dashboard.data.tables import Minute
 from dashboard.page.text import at
@@ -23,10 +24,11 @@ SESSIONS_HEIGHT = 236
 DATASET = "rows"
 
 
-def minute_frame(minutes: Iterable[Minute], zone: tzinfo) -> pd.DataFrame:
-    """One row a minute, oldest first; the last one is still filling."""
+def minute_frame(minutes: Iterable[Minute], bots: Iterable[int], zone: tzinfo) -> pd.DataFrame:
+    """One row a minute, oldest first; the last one is still filling. `bots` are their clicks by minute."""
     rows = list(minutes)
     counts = {"visitors": [m.visitors for m in rows], "clicks": [m.clicks for m in rows]}
+    counts["bots"] = [*bots, *[0] * len(rows)][: len(rows)]
     return _frame([m.start_ms for m in rows], zone, counts)
 
 
@@ -34,6 +36,11 @@ def half_hour_frame(half_hours: Iterable[tuple[int, int]], zone: tzinfo) -> pd.D
     """One row a half hour, given as (start in epoch ms, sessions), oldest first; the last still filling."""
     rows = list(half_hours)
     return _frame([start_ms for start_ms, _ in rows], zone, {"sessions": [sessions for _, sessions in rows]})
+
+
+def arrow(frame: pd.DataFrame) -> pa.Table:
+    """Return a frame as the browser is sent it: so it is converted once, and not for every viewer."""
+    return pa.Table.from_pandas(frame, preserve_index=False)
 
 
 def _frame(starts_ms: list[int], zone: tzinfo, counts: dict[str, list[int]]) -> pd.DataFrame:
@@ -101,23 +108,26 @@ def visitors_spec() -> dict[str, Any]:
 
 @cache
 def clicks_spec() -> dict[str, Any]:
-    """Clicks per minute as bars."""
-    return _bars("Minute", "clicks", 1)
+    """Clicks per minute as bars, and those of bots as a line over them."""
+    base = alt.Chart(alt.NamedData(DATASET))
+    bots = base.mark_line(strokeWidth=1.5, interpolate="monotone", opacity=0.9)
+    return _spec(
+        alt.layer(_bars("Minute", "clicks", 1), bots.encode(x=_x("minute"), y=_y("bots"), color=_colour(3)))
+    )
 
 
 @cache
 def sessions_spec() -> dict[str, Any]:
     """Sessions with a click in each half hour as bars."""
-    return _bars("Half hour", "sessions", 0)
+    return _spec(_bars("Half hour", "sessions", 0))
 
 
-def _bars(step: str, field: str, colour: int) -> dict[str, Any]:
+def _bars(step: str, field: str, colour: int) -> alt.Chart:
     mark = alt.Chart(alt.NamedData(DATASET)).mark_bar(cornerRadiusTopLeft=3, cornerRadiusTopRight=3)
-    return _spec(
-        mark.encode(
-            x=_x(step), y=_y(field), color=_colour(colour), opacity=_FADED, tooltip=_tooltip(step, field)
-        )
+    bars: alt.Chart = mark.encode(
+        x=_x(step), y=_y(field), color=_colour(colour), opacity=_FADED, tooltip=_tooltip(step, field)
     )
+    return bars
 
 
 def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:

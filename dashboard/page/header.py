@@ -107,9 +107,12 @@ def freshness(state: State, watch: Watch, zone: ZoneInfo, now_ms: float) -> str:
         for key, label, value, note in facts
         for plain in [html.unescape(_TAGS.sub("", note))]
     )
-    # A new node each time starts the style sheet's clock anew: it tells when no refresh has come for 5 s.
-    pulse = f'<div class="pulse" data-at="{now_ms:.0f}">No answer from the dashboard\'s own server</div>'
-    return f'<dl class="fresh">{cells}</dl>{pulse}'
+    return f'<dl class="fresh">{cells}</dl>{pulse(now_ms)}'
+
+
+def pulse(now_ms: float) -> str:
+    """Write what tells that no refresh has come for 5 s: a new node starts the style sheet's clock anew."""
+    return f'<div class="pulse" data-at="{now_ms:.0f}">No answer from the dashboard\'s own server</div>'
 
 
 _TAGS = re.compile(r"<[^>]*>")

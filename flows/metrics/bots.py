@@ -13,9 +13,12 @@ from flows.metrics.metric import Frame, Metric, Part, Published
 from flows.metrics.visitors import VisitorFigures, Visitors
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 
+# What clicks of no bot are counted under.
+PEOPLE = ""
+
 
 class BotFigures(NamedTuple):
-    """Distinct visitors that are bots, with their minutes; clicks by the name of the bot."""
+    """Distinct visitors that are bots, with their minutes; clicks by the name of the bot, PEOPLE's too."""
 
     visitors: VisitorFigures
     clicks: Mapping[str, int]
@@ -26,7 +29,7 @@ class _ByName(ByWord):
 
 
 class Bots(Metric[BotFigures]):
-    """Bots' clicks in [as_of - window_s, as_of), of the `top` busiest by name.
+    """Clicks in [as_of - window_s, as_of) of all and of bots, and of the `top` busiest bots by name.
 
     Also distinct visitors that are bots in [as_of - visitors_s, as_of), and their clicks by clock minute.
     """
@@ -42,10 +45,9 @@ class Bots(Metric[BotFigures]):
         self._clicks = _ByName(window_s=self._window_s, top=self._top).for_shard()
 
     def add(self, item: ShardClicks) -> None:
-        """Take in admitted clicks, of which it counts the bots'."""
-        bots = item.bots()
-        self._visitors.add(bots)
-        self._clicks.add(bots)
+        """Take in admitted clicks, of people too."""
+        self._visitors.add(item.bots())
+        self._clicks.add(item)
 
     def report(self, as_of_s: int) -> BotFigures:
         """Return the shard's figures."""
@@ -60,6 +62,8 @@ class Bots(Metric[BotFigures]):
         clicks: Counter[str] = Counter()
         for shard in shards:
             clicks.update(shard.clicks)
+        everybody = sum(clicks.values())
+        people = clicks.pop(PEOPLE, 0)
         top = nsmallest(self._top, clicks.items(), key=lambda item: (-item[1], item[0]))
         names: Frame = {
             "name": [name for name, _ in top],
@@ -67,7 +71,8 @@ class Bots(Metric[BotFigures]):
             "clicks": [number for _, number in top],
         }
         numbers = {
-            "bot_clicks_1h": sum(clicks.values()),
+            "clicks_1h": everybody,
+            "bot_clicks_1h": everybody - people,
             "bot_visitors_15m": of_visitors.numbers["visitors_15m"],
         }
         rows: Frame = {name: minutes[name] for name in ("datetime", "count")}

@@ -75,6 +75,8 @@ def compose(metrics: Mapping[str, Metric[Any]], reports: list[Report], publish_e
         published = metric.publish(barrier, figures[name])
         numbers |= published.numbers
         values |= {key: _json(frame) for key, frame in published.frames.items()}
+    if barrier.mark.newest_ns:
+        numbers["newest_click"] = barrier.mark.newest_ns // 10**6
     numbers |= _progress([report.barrier for report in reports])
     values["board"] = msgspec.json.encode(numbers).decode()
     return Board(barrier.as_of_s * 1000, values)

@@ -28,6 +28,19 @@ PRODUCTS = [
     ("VD55173061", "shoes", "Canvas Sneaker"),
     ("VD55162989", "movies", "A Summer in Lisbon"),
 ]
+AGES = ["under 18", "18-24", "25-34", "35-44", "45-54", "55-64", "65 and over", "Unknown"]
+BOTS = {
+    "Googlebot": "search",
+    "GPTBot": "AI crawler",
+    "AhrefsBot": "SEO",
+    "ChatGPT-User": "AI assistant",
+    "bingbot": "search",
+    "UptimeRobot": "monitoring",
+    "HeadlessChrome": "headless browser",
+    "python-requests": "HTTP client",
+    "ClaudeBot": "AI crawler",
+    "curl": "HTTP client",
+}
 COUNTRIES = ["United States", "Germany", "Brazil", "Japan", "Kenya", "France"]
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0 Safari/537.36"
 
@@ -72,13 +85,15 @@ class Writer:
                 for i, name in enumerate(dict.fromkeys(category for _, category, _ in PRODUCTS))
             ],
             "raw_data": clicks,
+            **self._now(minutes),
         }
         self.clicks_total += pick.randint(40, 56)
         self.facts = {
             "as_of": as_of_ms,
             "published_at": now_ms,
             "publish_every_ms": self.publish_every_ms,
-            "visitors_15m": 7_431 + pick.randint(0, 30),
+            **self._numbers(),
+            "visitors_15m": sum(n for _, n in self.tables["audience_countries"]),
             "sessions_8h": 41_207 + pick.randint(0, 30),
             "sessions_active": 3_058 + pick.randint(0, 30),
             "session_seconds_mean": 754.2,
@@ -93,6 +108,63 @@ class Writer:
             "rejected": {"not JSON": 21, "no userId": 9, "more than 5 minutes ahead": 7},
             "positions": {"0": self.clicks_total},
             "lag": pick.randint(0, 3),
+        }
+
+    def _now(self, minutes: list[list[int]]) -> dict[str, list[list[Any]]]:
+        """Make up who is here now: pages and countries, what rises, bots, journeys."""
+        pick = self.random
+        looking = sorted(((pick.randint(90, 99) * (12 - i), p) for i, p in enumerate(PRODUCTS)), reverse=True)
+        countries = [[name, pick.randint(300, 310) * (8 - i)] for i, name in enumerate(COUNTRIES)]
+        countries += [["other", 210], ["Unknown", 96]]
+        visitors = sum(int(n) for _, n in countries)
+        shares = [visitors // 24 + visitors % 24 * (not place) for place in range(24)]
+        people = [[gender, age, shares.pop()] for gender in ("F", "M", "Unknown") for age in AGES]
+        offers = self._states()
+        return {
+            "looking_at": [
+                *([p, category, title, n] for n, (p, category, title) in looking),
+                [None, None, "(other pages)", 412],
+                [None, None, "(no product)", 37],
+            ],
+            "audience_countries": countries,
+            "audience_people": people,
+            "trending": [
+                [*PRODUCTS[3], 214 + pick.randint(0, 9), 61.4, "rising"],
+                [*PRODUCTS[8], 96, 0.0, "new"],
+                [*PRODUCTS[5], 131, 70.25, "rising"],
+                [*PRODUCTS[0], 44, 131.9, "falling"],
+            ],
+            "bots": [
+                [name, kind, pick.randint(60, 64) * (11 - i)] for i, (name, kind) in enumerate(BOTS.items())
+            ],
+            "bot_minutes": [[start_ms, clicks // 11] for start_ms, clicks, _ in minutes],
+            "journeys": offers,
+        }
+
+    def _states(self) -> list[list[Any]]:
+        name, pick = "clothing, shoes, other clothing", self.random
+        return [
+            [name, "clothes_visited", pick.randint(300, 330), 1912],
+            [name, "shoes_visited", pick.randint(100, 120), 604],
+            [name, "offer", None, 245],
+            [name, "init", None, 1622],
+        ]
+
+    def _numbers(self) -> dict[str, Any]:
+        """Sum up what tables have."""
+        bots = sum(n for *_, n in self.tables["bots"])
+        return {
+            "online_5m": sum(n for *_, n in self.tables["looking_at"]),
+            "trending_rising": 3,
+            "trending_falling": 1,
+            "clicks_1h": bots + sum(n for _, n in self.tables["category_popularity"]),
+            "bot_clicks_1h": bots,
+            "bot_visitors_15m": 38,
+            "offers_1h": 245,
+            "offers": {"offer1": 131, "offer2": 114},
+            "journeys_over_1h": 940,
+            "journeys_offer_share": 0.1287,
+            "journeys_offer_seconds": 431.0,
         }
 
     def empty(self, now_ms: int) -> None:
@@ -134,7 +206,8 @@ class Writer:
         user, (product, category, _) = self._user(), self.random.choice(PRODUCTS[:2])
         state = {"clothing": "clothes_visited", "shoes": "shoes_visited"}[category]
         msg = f"[User {user} entered state {state}][Event: clicked {product}][Category: {category}]"
-        return {"created": str(now_ms / 1000), "msg": msg, "user": user, "state": state}
+        step = {"created": str(now_ms / 1000), "msg": msg, "user": user, "state": state}
+        return step | {"from": "init", "product": product, "category": category, "offer": ""}
 
     def _click(self, at_ms: int) -> list[Any]:
         product, category, title = self.random.choice(PRODUCTS)

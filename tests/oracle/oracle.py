@@ -114,8 +114,10 @@ def recompute(
         "journeys": journey_rows(clicks, as_of),
         "board": {
             "as_of": as_of // MS,
+            **({"newest_click": newest // MS} if newest is not None else {}),
             "online_5m": distinct_users(five_minutes),
             "visitors_15m": distinct_users(last_quarter),
+            "clicks_1h": len(within(everyone, as_of - HOUR, as_of)),
             "bot_clicks_1h": len(within(bots, as_of - HOUR, as_of)),
             "bot_visitors_15m": distinct_users(within(bots, as_of - 15 * MINUTE, as_of)),
             "bot_clicks_total": len(everyone) - len(clicks),

@@ -91,7 +91,9 @@ def test_a_log_without_clicks_gives_empty_metrics() -> None:
         "as_of": 0,
         "online_5m": 0,
         "visitors_15m": 0,
-        **dict.fromkeys(("bot_clicks_1h", "bot_visitors_15m", "bot_clicks_total", "bot_late_total"), 0),
+        **dict.fromkeys(
+            ("clicks_1h", "bot_clicks_1h", "bot_visitors_15m", "bot_clicks_total", "bot_late_total"), 0
+        ),
         **{"offers_1h": 0, "offers": {}, "journeys_over_1h": 0},
         "sessions_8h": 0,
         "sessions_active": 0,

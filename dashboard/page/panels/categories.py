@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from dashboard.data.board import Figures, Table
 from dashboard.data.values import text
 from dashboard.page.panels.panel import Panel, View, shares
+from dashboard.page.parts import Part
 from flows.metrics.categories import Categories
 
 POPULARITY = Table(Categories.frames[0], lambda row: (text(row["category"]), int(row["count"])))
 
 
-def _draw(board: Figures, view: View) -> None:
-    shares(board.rows(POPULARITY), "No click in the last hour.")
+def _draw(board: Figures, view: View) -> Iterator[Part]:
+    yield shares(board.rows(POPULARITY), "No click in the last hour.")
 
 
 CATEGORIES = Panel(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
-
-import streamlit as st
 
 from dashboard.data.board import Figures, Row, Table
 from dashboard.data.values import text, utc_ms
-from dashboard.page.panels.panel import TABLE_HEIGHT, Panel, View, empty
+from dashboard.page.panels.panel import Panel, View, empty
+from dashboard.page.parts import TABLE_HEIGHT, Html, Part
 from dashboard.page.text import UNKNOWN, ago, clock, hint, safe
 from flows.metrics.latest import Latest
 
@@ -28,10 +28,10 @@ def _visitor(row: Row) -> Visitor:
 NEWEST = Table(Latest.frames[0], _visitor)
 
 
-def _draw(board: Figures, view: View) -> None:
+def _draw(board: Figures, view: View) -> Iterator[Part]:
     rows = board.rows(NEWEST)
     if not rows:
-        empty(rows, "No visitor in the last hour.", TABLE_HEIGHT)
+        yield empty(rows, "No visitor in the last hour.", TABLE_HEIGHT)
         return
     cells = "".join(
         f"<tr><td>{ago(None if v.at_ms is None else view.now_ms - v.at_ms)}</td>"
@@ -41,7 +41,7 @@ def _draw(board: Figures, view: View) -> None:
         for v in rows
     )
     head = "".join(f'<th scope="col">{name}</th>' for name in ("Clicked", "Time", "Address", "Country"))
-    st.html(f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>')
+    yield Html(f'<table class="plain"><thead><tr>{head}</tr></thead><tbody>{cells}</tbody></table>')
 
 
 LATEST = Panel(
@@ -49,5 +49,6 @@ LATEST = Panel(
     title="Latest visitor details",
     definition="The 10 visitors with the newest clicks of the last hour, by their newest click.",
     tables=[NEWEST],
+    personal=True,
     draw=_draw,
 )

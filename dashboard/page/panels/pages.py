@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
-
-import streamlit as st
 
 from dashboard.data.board import Figures, Row, Table
 from dashboard.data.values import text
 from dashboard.page.html import Bar, bar_list
 from dashboard.page.panels.panel import Panel, View, empty
+from dashboard.page.parts import Html, Part
 from flows.metrics.pages import Pages
 
 HEIGHT = 446
@@ -36,13 +36,13 @@ def _page(row: Row) -> Page:
 TOP = Table(Pages.frames[0], _page)
 
 
-def _draw(board: Figures, view: View) -> None:
+def _draw(board: Figures, view: View) -> Iterator[Part]:
     rows = board.rows(TOP)
     if not rows:
-        empty(rows, "No product was clicked in the last hour.", HEIGHT)
+        yield empty(rows, "No product was clicked in the last hour.", HEIGHT)
         return
     most = max(page.clicks for page in rows)
-    st.html(
+    yield Html(
         bar_list(Bar(page.title or page.product_id, page.clicks, most, under=page.under) for page in rows)
     )
 

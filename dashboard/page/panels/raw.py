@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import streamlit as st
 
-from dashboard.data.board import Figures
+from dashboard.data.board import Figures, Row
 from dashboard.data.tables import CLICKS
-from dashboard.page.panels.panel import TABLE_HEIGHT, Panel, View, empty, table, times
+from dashboard.page.charts import arrow
+from dashboard.page.panels.panel import Panel, View, empty, times
+from dashboard.page.parts import TABLE_HEIGHT, Grid, Part
+from flows.ingest.bots import UNNAMED, bot_name, is_declared
 
 COLUMNS = {  # column of the frame: heading and width; the moment comes first, in the page's zone
     "datetime": ("Time", 190),
@@ -24,16 +28,18 @@ COLUMNS = {  # column of the frame: heading and width; the moment comes first, i
     "birthdate": ("Born", 100),
     "ip": ("Address", 130),
     "userAgent": ("User agent", 320),
+    "bot": ("Bot", 130),
     "timestamp": ("timestamp", 170),
     "original_timestamp": ("original_timestamp", 150),
 }
 
 
-def _draw(board: Figures, view: View) -> None:
+def _draw(board: Figures, view: View) -> Iterator[Part]:
     rows = board.rows(CLICKS)
     if not rows:
-        empty(rows, "No click in the last hour.", TABLE_HEIGHT)
+        yield empty(rows, "No click in the last hour.", TABLE_HEIGHT)
         return
+    rows = tuple({**row, "bot": _bot(row)} for row in rows)
     frame = pd.DataFrame({name: _cells(name, [row.get(name) for row in rows], view.zone) for name in COLUMNS})
     columns = {
         name: st.column_config.DatetimeColumn(heading, format="YYYY-MM-DD HH:mm:ss.SSS", width=width)
@@ -43,7 +49,14 @@ def _draw(board: Figures, view: View) -> None:
         else st.column_config.TextColumn(heading, width=width)
         for name, (heading, width) in COLUMNS.items()
     }
-    table(frame, columns, "raw")
+    yield Grid(arrow(frame), columns, "raw")
+
+
+def _bot(row: Row) -> str | None:
+    """Return the name of the bot that a click is of, judged as the flow does."""
+    agent, device = row.get("userAgent"), row.get("deviceType")
+    name = bot_name(agent) if isinstance(agent, str) else None
+    return name or (UNNAMED if isinstance(device, str) and is_declared(device) else None)
 
 
 def _cells(name: str, values: list[object], zone: ZoneInfo) -> pd.Series:
@@ -58,7 +71,9 @@ def _cells(name: str, values: list[object], zone: ZoneInfo) -> pd.Series:
 RAW = Panel(
     key="raw",
     title="Raw data view",
-    definition="The 100 newest clicks of the last hour, all fields, newest first.",
+    definition="The 100 newest clicks of the last hour, all fields, newest first; bots' too, by their names.",
     tables=[CLICKS],
+    personal=True,
+    can_pause=True,
     draw=_draw,
 )

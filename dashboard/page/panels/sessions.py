@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import streamlit as st
+from collections.abc import Iterator
 
 from dashboard.data.board import Figures, Table
 from dashboard.data.values import moment_ms
 from dashboard.page import charts
 from dashboard.page.html import figures
 from dashboard.page.panels.panel import Panel, View, chart
+from dashboard.page.parts import Html, Part
 from dashboard.page.text import duration, number, share
 from flows.metrics.sessions import Sessions
 
@@ -16,7 +17,7 @@ from flows.metrics.sessions import Sessions
 HALF_HOURS = Table(Sessions.frames[0], lambda row: (moment_ms(row["datetime"]), int(row["count"])))
 
 
-def _draw(board: Figures, view: View) -> None:
+def _draw(board: Figures, view: View) -> Iterator[Part]:
     rows = [
         (number(board.count("sessions_8h")), "sessions, 8 h", "sessions_8h"),
         (number(board.count("sessions_active")), "active now", "sessions_active"),
@@ -24,11 +25,13 @@ def _draw(board: Figures, view: View) -> None:
         (number(board.mean("session_clicks_mean"), 1), "clicks per session", "session_clicks_mean"),
         (share(board.mean("session_bounce_share")), "bounced: one click", "session_bounce_share"),
     ]
-    st.html(figures(rows))
+    yield Html(figures(rows))
     half_hours = board.rows(HALF_HOURS)
     frame, known = charts.half_hour_frame(half_hours or (), view.zone), half_hours is not None
-    st.html('<p class="of">Sessions with a click in the half hour<em>the last one is still filling</em></p>')
-    chart(frame, charts.sessions_spec(), charts.SESSIONS_HEIGHT, "Sessions per half hour", known=known)
+    yield Html(
+        '<p class="of">Sessions with a click in the half hour<em>the last one is still filling</em></p>'
+    )
+    yield chart(frame, charts.sessions_spec(), charts.SESSIONS_HEIGHT, "Sessions per half hour", known=known)
 
 
 SESSIONS = Panel(

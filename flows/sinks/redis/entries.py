@@ -19,6 +19,7 @@ from typing import Any
 import msgspec
 
 from flows.entries.entry import ORDINAL_DIGITS, Entries, ordinal_text, source_of
+from flows.sinks.redis import personal
 
 # KEYS: the ledger, the stream. ARGV: MAXLEN, then for each piece its field in the ledger, its last ordinal,
 # and its entries as MessagePack, or nothing if they are not to be added. Ordinals are kept as text
@@ -70,7 +71,9 @@ end
 )
 
 
-def arguments(pieces: list[Entries], maxlen: int, begun: Container[str]) -> list[int | str | bytes]:
+def arguments(
+    pieces: list[Entries], maxlen: int, begun: Container[str], *, show_visitors: bool = True
+) -> list[int | str | bytes]:
     """Return what ADD_ENTRIES is given of entries for a stream that keeps about `maxlen` of them.
 
     Where there are more, the oldest are not added: the newer ones would push them out before anyone could see
@@ -80,13 +83,14 @@ def arguments(pieces: list[Entries], maxlen: int, begun: Container[str]) -> list
     found: list[int | str | bytes] = []
     newer = 0
     for piece in reversed(pieces):
-        shown = b"" if maxlen <= newer else _shown(piece)
+        hidden = maxlen <= newer or (piece.stream == personal.LOG and not show_visitors)
+        shown = b"" if hidden else _shown(piece, show_visitors=show_visitors)
         found = [f"{piece.stream}|{piece.origin}", ordinal_text(piece.last), shown, *found]
         newer += piece.size if piece.origin in begun else 0
     return [maxlen, *found]
 
 
-def _shown(entries: Entries) -> bytes:
+def _shown(entries: Entries, *, show_visitors: bool) -> bytes:
     """Return what a stream shows of entries: ordinals, then for each field its name and values."""
     ordinals, columns = entries.columns()
     if entries.stream == "rejected":
@@ -107,6 +111,8 @@ def _shown(entries: Entries) -> bytes:
             fields |= {name: [word or "" for word in columns[name]] for name in ("product", "category")}
         else:
             fields |= {"offer": columns["offer"]}
+    if not show_visitors:
+        fields = personal.without_fields(fields)
     return msgspec.msgpack.encode([ordinals, *chain.from_iterable(fields.items())])
 
 

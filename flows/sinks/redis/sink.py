@@ -29,7 +29,7 @@ from flows.runtime import telemetry
 from flows.runtime.exits import Kind, fail, one_line
 from flows.runtime.ticks import wall_ms
 from flows.settings import Settings
-from flows.sinks.redis import embedded
+from flows.sinks.redis import embedded, personal
 from flows.sinks.redis.backlog import MAXLEN, Backlog, Item
 from flows.sinks.redis.entries import ADD_ENTRIES, arguments
 from flows.sinks.redis.errors import kind, text_of, told
@@ -67,7 +67,12 @@ class RedisSink(WriterSink[Item]):
         on_written = receipts.sink(MAXLEN)
         super().__init__(
             lambda: _Writer(
-                settings.redis_url or embedded.ensure(), receipts, on_written, now_ms, settings.keep_ms
+                settings.redis_url or embedded.ensure(),
+                receipts,
+                on_written,
+                now_ms,
+                settings.keep_ms,
+                show_visitors=settings.show_visitors,
             )
         )
 
@@ -76,11 +81,18 @@ class _Writer(Writer[Item]):
     """Writes a backlog to Redis."""
 
     def __init__(
-        self, url: str, receipts: Receipts, on_written: Note, now_ms: Callable[[], int], keep_ms: int
+        self,
+        url: str,
+        receipts: Receipts,
+        on_written: Note,
+        now_ms: Callable[[], int],
+        keep_ms: int,
+        *,
+        show_visitors: bool = True,
     ) -> None:
         super().__init__(f"Redis at {address(url)}", log, CLOSE_S)
         self._receipts, self._on_written = receipts, on_written
-        self._now_ms, self._keep_ms = now_ms, keep_ms
+        self._now_ms, self._keep_ms, self._show_visitors = now_ms, keep_ms, show_visitors
         self._backlog = Backlog()
         # The origins written to in this run: what else comes of them is new.
         self._begun: dict[StreamName, set[str]] = {stream: set() for stream in MAXLEN}
@@ -147,6 +159,9 @@ class _Writer(Writer[Item]):
             return
         summary = json.loads(board.values["board"])
         summary = {"owner": self._owner.name, **summary, "published_at": self._now_ms()}
+        values = board.values
+        if not self._show_visitors:
+            summary["show_visitors"], values = False, personal.without_tables(values)
         with self._client.pipeline(transaction=True) as pipe:
             # The watch keeps a board given up by us, but still on its way into a hung Redis, from replacing a
             # newer one. EXEC ends it; told so now, redis-py will report a lost connection as what it is.
@@ -154,7 +169,9 @@ class _Writer(Writer[Item]):
             self._look_whose(pipe)
             pipe.watching = False
             pipe.multi()
-            pipe.mset({**board.values, "board": json.dumps(summary)})
+            pipe.mset({**values, "board": json.dumps(summary)})
+            if not self._show_visitors:
+                pipe.delete(*personal.TABLES, personal.LOG)
             if self._announces:
                 pipe.publish("boards", board.as_of_ms)
             try:
@@ -189,9 +206,9 @@ class _Writer(Writer[Item]):
         entries = self._backlog.oldest(stream)
         if not entries:
             return
-        self._add_entries(
-            keys=["entries_written", stream], args=arguments(entries, MAXLEN[stream], self._begun[stream])
-        )
+        begun, shown = self._begun[stream], self._show_visitors
+        args = arguments(entries, MAXLEN[stream], begun, show_visitors=shown)
+        self._add_entries(keys=["entries_written", stream], args=args)
         self._backlog.entries_written(entries)
         self._begun[stream].update(each.origin for each in entries)
         self._note(entries)

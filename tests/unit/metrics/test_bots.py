@@ -20,16 +20,16 @@ def test_clicks_of_bots_by_name_and_kind_the_busiest_first() -> None:
     shard.take(clicks(None, "alice"))
     board = shard.board(NOON_S + 1)
     assert rows(board.frames["bots"]) == [("Googlebot", "search", 2), ("curl", "HTTP client", 2)]
-    assert board.numbers == {"bot_clicks_1h": 5, "bot_visitors_15m": 3}
+    assert board.numbers == {"clicks_1h": 6, "bot_clicks_1h": 5, "bot_visitors_15m": 3}
     assert [count for _, count in rows(board.frames["bot_minutes"])] == [0] * 14 + [5]
 
 
 def test_windows_end() -> None:
     shard = OneShard(Bots(window_s=3600, visitors_s=900, top=2))
     shard.take(clicks("curl", "c"))
-    assert shard.board(NOON_S + 900).numbers == {"bot_clicks_1h": 1, "bot_visitors_15m": 1}
-    assert shard.board(NOON_S + 901).numbers == {"bot_clicks_1h": 1, "bot_visitors_15m": 0}
-    assert shard.board(NOON_S + 3601).numbers == {"bot_clicks_1h": 0, "bot_visitors_15m": 0}
+    for at_s, clicks_1h, visitors in ((900, 1, 1), (901, 1, 0), (3601, 0, 0)):
+        numbers = {"clicks_1h": clicks_1h, "bot_clicks_1h": clicks_1h, "bot_visitors_15m": visitors}
+        assert shard.board(NOON_S + at_s).numbers == numbers
 
 
 def totals(*, apart: bool) -> dict[str, Any]:
