@@ -15,6 +15,8 @@ import time
 from types import FrameType
 
 FIRST_PORT = 8501
+# A shop whose past of 8 hours and a half is read within some seconds.
+SOURCE = "demo:?rate=12&visitors=25000"
 
 
 def main() -> int:
@@ -28,7 +30,7 @@ def main() -> int:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask)
     with tempfile.TemporaryDirectory(prefix="clicks-") as state:
-        environment = {"CLICKS_STATE_DIR": state, **os.environ}
+        environment = {"CLICKS_STATE_DIR": state, "CLICKS_SOURCE": SOURCE, **os.environ}
         commands = [
             ["bytewax.run", "flows.clicks"],
             ["streamlit", "run", "dashboard/app.py", f"--server.port={port}", "--server.address=127.0.0.1"],

@@ -15,6 +15,7 @@ from flows.runtime.exits import SettingsError
 
 # Viewers come once a second each, at moments of their own: what is no older is new enough for all of them.
 FRESH_MS = 400
+UNSEEN_MS = 5000
 
 
 class Sight(NamedTuple):
@@ -50,6 +51,8 @@ class Feed:
             return self._sight
 
     def _look(self, number: int) -> Sight:
+        if time.monotonic() * 1000 - self._looked_ms > UNSEEN_MS:
+            self._watch.totals.clear()  # nobody looked: a rate over the gap would be a guess
         self._watch.see(self._read(), time.monotonic() * 1000)
         now_ms, ticks_ms = time.time() * 1000, time.monotonic() * 1000
         watch = copy(self._watch)

@@ -32,7 +32,7 @@ def click(time_ns: int, rest: bytes) -> bytes:
 def rest_of_click(visitor: int, rng: Random) -> bytes:
     """Return a click of one of the shop's visitors on any product, without its time; about 400 bytes."""
     head, tail = look(_SHOP, visitor, _DEVICE, _DAY)
-    products, popular, _ = goods()
+    products, popular, *_ = goods()
     return b',"original_timestamp":1331800486%b%b%b' % (head, products[rng.choice(popular)], tail)
 
 

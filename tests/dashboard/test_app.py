@@ -9,6 +9,8 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from dashboard.data import feed, trust
+from dashboard.page.text import number
 from tests.dashboard.conftest import ROOT, now_ms
 from tests.dashboard.writer import Writer
 from tests.support.servers import RedisServer
@@ -17,6 +19,8 @@ from tests.support.servers import RedisServer
 @pytest.fixture
 def app(redis_server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[AppTest]:
     st.cache_resource.clear()
+    # Each run of the page looks anew.
+    monkeypatch.setattr(feed, "FRESH_MS", -1)
     monkeypatch.setenv("REDIS_URL", redis_server.url)
     yield AppTest.from_file(str(ROOT / "dashboard" / "app.py"), default_timeout=20)
     st.cache_resource.clear()
@@ -54,12 +58,17 @@ def test_from_nothing_to_boards_and_their_rate(app: AppTest, writer: Writer) -> 
 def test_the_panels_have_their_names(app: AppTest) -> None:
     names = re.findall("<h2>(.*?)</h2>", html(app.run()))
     assert names == [
+        "What they look at now",
+        "Rising and falling",
         "Visitors in the last 15 minutes",
         "Sessions in the last 8 hours",
         "Top 10 viewed pages in the last hour",
         "Category popularity in the last hour",
         "Devices connected right now",
         "Latest visitor details",
+        "Audience in the last 15 minutes",
+        "Bots",
+        "Journeys",
         "State machine log",
         "Raw data view",
     ]
@@ -75,12 +84,15 @@ def test_zone_is_a_choice_that_starts_with_utc(app: AppTest, writer: Writer) -> 
     assert figure(app, "as_of").endswith("03:58:21")
 
 
-def test_old_boards_are_stale_and_the_tables_whole(app: AppTest, writer: Writer) -> None:
+def test_old_boards_are_stale_and_the_tables_whole(
+    app: AppTest, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     writer.publish_every_ms = 1000
     writer.fill(now_ms() - 60_000)
     writer.write(log=writer.steps(now_ms(), 3))
     assert state(app.run()) == "live"
-    app.session_state["watch"]._changed_ms -= 3001  # seen for so long, whatever its time of day
+    monkeypatch.setattr(trust, "STALE_AFTER_MS", -1)  # seen for so long, whatever its time of day
+    monkeypatch.setattr(trust, "STALE_AFTER_INTERVALS", 0)
     assert state(app.run()) == "stale"
     log, raw = (table.value for table in app.dataframe)
     assert len(log) == 3
@@ -118,3 +130,51 @@ def test_the_embedded_address_is_known(app: AppTest, monkeypatch: pytest.MonkeyP
     monkeypatch.delenv("REDIS_URL")
     monkeypatch.setattr("flows.settings.EMBEDDED_URL", "unix:///tmp/nobody/valkey.sock")
     assert "Redis at /tmp/nobody/valkey.sock does not answer" in html(app.run())
+
+
+def test_single_visitors_are_not_drawn_where_the_flow_or_the_page_says_so(
+    app: AppTest, writer: Writer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer.fill(now_ms())
+    user = writer.tables["raw_data"][0][2]
+    writer.facts["show_visitors"] = False
+    writer.write(log=writer.steps(now_ms(), 3), rejected=[{"reason": "r", "position": "p", "record": user}])
+    assert_impersonal(app.run())
+    del writer.facts["show_visitors"]
+    writer.write()
+    assert len(app.run().dataframe) == 3
+    monkeypatch.setenv("CLICKS_SHOW_VISITORS", "0")
+    assert_impersonal(app.run())
+
+
+def assert_impersonal(app: AppTest) -> None:
+    """Check that nothing of a single visitor is on the page."""
+    assert len(app.dataframe) == 0
+    names = re.findall("<h2>(.*?)</h2>", html(app))
+    assert "Bots" in names
+    assert not {"Latest visitor details", "State machine log", "Raw data view"} & {*names}
+    assert 'table class="plain"' not in html(app)
+
+
+def test_the_log_can_be_searched_for_a_visitor_and_paused(app: AppTest, writer: Writer) -> None:
+    writer.fill(now_ms())
+    steps = writer.steps(now_ms(), 5)
+    writer.write(log=steps)
+    app.run()
+    assert app.dataframe[0].value["user"].tolist() == [step["user"] for step in reversed(steps)]
+    app.text_input(key="visitor").set_value(steps[1]["user"][:9].lower()).run()
+    assert app.dataframe[0].value["user"].tolist() == [steps[1]["user"]]
+    app.text_input(key="visitor").set_value("").run()
+    app.toggle(key="pause-log").set_value(True).run()
+    app.toggle(key="pause-raw").set_value(True).run()
+    raw = app.dataframe[1].value["userId"].tolist()
+    writer.fill(now_ms())
+    writer.write(log=writer.steps(now_ms(), 1))
+    app.run()
+    assert len(app.dataframe[0].value) == 5
+    assert app.dataframe[1].value["userId"].tolist() == raw
+    assert figure(app, "online_5m") == number(writer.facts["online_5m"]), "all else goes on"
+    app.toggle(key="pause-log").set_value(False).run()
+    assert len(app.dataframe[0].value) == 6
+    app.toggle(key="pause-raw").set_value(False).run()
+    assert app.dataframe[1].value["userId"].tolist() == [row[2] for row in writer.tables["raw_data"]]

@@ -94,7 +94,7 @@ def test_a_board_is_read_at_once_and_without_a_transaction(redis_server: RedisSe
     reader.read()
     made = {name: n - before.get(name, 0) for name, n in _calls(writer.client).items()}
     made = {name: n for name, n in made.items() if n and name != "info"}
-    assert made == {"strlen": 8, "memory|usage": 2, "mget": 1, "xrevrange": 2}
+    assert made == {"strlen": 15, "memory|usage": 2, "mget": 1, "xrevrange": 2}
 
 
 def _calls(client: redis.Redis) -> dict[str, int]:

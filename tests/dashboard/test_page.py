@@ -35,7 +35,7 @@ def test_every_panel_shows_what_redis_holds(open_page: Open, writer: Writer) -> 
     steps = writer.steps(now_ms(), 30)
     writer.write(log=steps)
     facts, tables = writer.facts, writer.tables
-    page = open_page(height=2600)
+    page = open_page(height=4200)
     for name in ("visitors_15m", "sessions_8h", "sessions_active", "devices_now"):
         assert figure(page, name) == number(facts[name])
     assert figure(page, "session_seconds_mean") == duration(facts["session_seconds_mean"]) == "12 min 34 s"
@@ -56,15 +56,62 @@ def test_every_panel_shows_what_redis_holds(open_page: Open, writer: Writer) -> 
     assert share(tables["category_popularity"][0][1] / total) in panel(page, "categories")
     for _, when, address, country in tables["latest_visitors"]:
         assert f"{when[11:]}\t{address}\t{country}" in panel(page, "latest")
-    settle(page, lambda: [row[2] for row in cells(page, "log")], "the log is drawn")
-    newest = [step["msg"] for step in reversed(steps)]
-    shown = [row[2] for row in cells(page, "log")]
+    settle(page, lambda: [row[1] for row in cells(page, "log")], "the log is drawn")
+    names = ("user", "from", "state", "product", "category")
+    newest = [[step[name] for name in names] for step in reversed(steps)]
+    shown = [row[1:6] for row in cells(page, "log")]
     assert len(shown) > 5
     assert shown == newest[: len(shown)]
+    assert_now(page, writer)
     settle(page, lambda: cells(page, "raw"), "the raw data are drawn")
     for row, click in zip(cells(page, "raw"), tables["raw_data"], strict=False):
         assert row[1:9] == [str(click[i]) for i in (2, 7, 6, 5, 10, 9, 8, 11)]
         assert row[10] == click[3]
+
+
+def assert_now(page: Page, writer: Writer) -> None:
+    """Check the panels of who is here now against Redis."""
+    facts, tables = writer.facts, writer.tables
+    for name in ("online_5m", "bot_clicks_1h", "bot_visitors_15m", "offers_1h"):
+        assert figure(page, name) == number(facts[name]), name
+    assert figure(page, "sessions_now") == number(facts["sessions_active"])
+    assert (
+        figure(page, "bots_now")
+        == figure(page, "bot_share")
+        == share(facts["bot_clicks_1h"] / facts["clicks_1h"])
+    )
+    assert figure(page, "journeys_offer_share") == "12.9 %"
+    assert figure(page, "journeys_offer_seconds") == "7 min 11 s"
+    assert (figure(page, "offer-0"), figure(page, "offer-1")) == ("131", "114")
+    looking = tables["looking_at"]
+    assert bars(page, "looking-at") == [(title, number(n)) for _, _, title, n in looking]
+    assert bars(page, "audience") == [(name, number(n)) for name, n in tables["audience_countries"]]
+    assert bars(page, "bots") == [(name, number(n)) for name, _, n in tables["bots"]]
+    assert all(kind in panel(page, "bots") for _, kind, _ in tables["bots"])
+    trends = page.locator(".st-key-panel-trending ul.trends li")
+    found = trends.evaluate_all(
+        "rows => rows.map(r => [r.querySelector('bdi').textContent, r.querySelector('b').innerText])"
+    )
+    assert [(title, text.split()[0]) for title, text in found] == [
+        (row[2], number(row[3])) for row in tables["trending"]
+    ]
+    assert [row.split()[1] for row in trends.locator("em").all_inner_texts()] == [
+        row[5] for row in tables["trending"]
+    ]
+    people = page.locator(".st-key-panel-audience table.people td").all_inner_texts()
+    wanted = {(gender, age): n for gender, age, n in tables["audience_people"]}
+    ages = list(dict.fromkeys(age for _, age, _ in tables["audience_people"]))
+    assert people == [number(wanted[gender, age]) for age in ages for gender in ("F", "M", "Unknown")]
+    states = page.locator(".st-key-panel-journeys table.states tbody td").all_inner_texts()
+    assert states == [
+        text
+        for _, state_, now, entered in tables["journeys"]
+        for text in (
+            "given up" if state_ == "init" else state_,
+            "" if now is None else number(now),
+            number(entered),
+        )
+    ]
 
 
 def _iso(epoch_ms: int, zone: str = "UTC") -> str:
@@ -72,8 +119,9 @@ def _iso(epoch_ms: int, zone: str = "UTC") -> str:
 
 
 def test_the_status_line(open_page: Open, writer: Writer) -> None:
-    writer.publish()
     page = open_page()
+    wait_state(page, "waiting")
+    writer.publish()
     wait_state(page, "live")
     assert figure(page, "rate") == "\u2013", "one board says nothing of a rate"
     as_of = datetime.fromtimestamp(writer.facts["as_of"] / 1000, timezone.utc).strftime("%H:%M:%S")
@@ -97,7 +145,7 @@ def test_the_status_line(open_page: Open, writer: Writer) -> None:
 def test_a_refresh_moves_nothing_and_keeps_every_chart(open_page: Open, writer: Writer) -> None:
     writer.fill(now_ms())
     writer.write(log=writer.steps(now_ms(), 30))
-    page = open_page(height=2600)
+    page = open_page(height=4200)
     settle(page, lambda: len(chart(page, CHARTS[2])) == 17, "the charts are drawn")
     settle(page, lambda: len(cells(page, "raw")) > 5, "the tables are drawn")
     refreshed(page)
@@ -134,8 +182,9 @@ _REMEMBER = """() => {
 
 def test_a_table_keeps_sort_and_scroll(open_page: Open, writer: Writer) -> None:
     writer.publish()
-    page = open_page(height=2600)
+    page = open_page(height=4200)
     settle(page, lambda: len(cells(page, "raw")) > 5, "the table is drawn")
+    page.locator(".st-key-panel-raw .dvn-scroller").scroll_into_view_if_needed()
     box = page.locator(".st-key-panel-raw .dvn-scroller").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 380, box["y"] + 16)  # the heading Title
@@ -164,7 +213,7 @@ def _ordered(texts: list[str]) -> bool:
 
 def test_one_time_zone_for_the_whole_page(open_page: Open, writer: Writer) -> None:
     writer.publish()
-    page = open_page(height=2600, query="/?zone=Asia/Kolkata")
+    page = open_page(height=4200, query="/?zone=Asia/Kolkata")
     as_of_ms, minute_ms = writer.facts["as_of"], writer.tables["last_15_minutes"][0][0]
     local = datetime.fromtimestamp(as_of_ms / 1000, ZoneInfo("Asia/Kolkata"))
     assert figure(page, "as_of") == local.strftime("%H:%M:%S")
@@ -240,7 +289,7 @@ def test_many_categories_scroll_in_a_panel_of_its_size(open_page: Open, writer: 
     assert "(2900 others)" in bars.inner_text()
     assert bars.evaluate("list => list.scrollHeight > 2 * list.clientHeight && list.clientHeight < 500")
     top_px = page.evaluate("document.querySelector('.st-key-panel-raw').getBoundingClientRect().top")
-    assert top_px < 2200, "what is below is not pushed away"
+    assert top_px < 4000, "what is below is not pushed away"
 
 
 def test_the_end_of_a_log_is_no_alarm(open_page: Open, writer: Writer) -> None:

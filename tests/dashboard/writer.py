@@ -116,7 +116,7 @@ class Writer:
         looking = sorted(((pick.randint(90, 99) * (12 - i), p) for i, p in enumerate(PRODUCTS)), reverse=True)
         countries = [[name, pick.randint(300, 310) * (8 - i)] for i, name in enumerate(COUNTRIES)]
         countries += [["other", 210], ["Unknown", 96]]
-        visitors = sum(int(n) for _, n in countries)
+        visitors = sum(n for _, n in countries if isinstance(n, int))
         shares = [visitors // 24 + visitors % 24 * (not place) for place in range(24)]
         people = [[gender, age, shares.pop()] for gender in ("F", "M", "Unknown") for age in AGES]
         offers = self._states()

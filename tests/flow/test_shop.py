@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from flows.ingest.bots import bot_name, kind_of
 from flows.runtime.exits import SettingsError
 from flows.sources.shop import shop as shop_module
 from flows.sources.shop.shop import Shop, rhythm
@@ -33,19 +34,23 @@ Click = dict[str, Any]
 
 
 class Sample(NamedTuple):
-    """The records of a stretch of log, told apart; clicks and late ones go with their logged second."""
+    """The records of a stretch of log, told apart; clicks and late ones go with their logged second.
+
+    Those on time are of people; `bots` are the others.
+    """
 
     records: list[bytes]
     on_time: list[tuple[int, Click]]
     late: list[tuple[int, Click]]
     columns: list[Click]
     broken: list[bytes]
+    bots: list[Click]
 
 
 @lru_cache(maxsize=1)
 def evening() -> Sample:
     """Read an hour of the default shop."""
-    sample = Sample([], [], [], [], [])
+    sample = Sample([], [], [], [], [], [])
     for second_s in range(EVENING_S, EVENING_S + 3600):
         for record in Shop().second(second_s):
             sample.records.append(record)
@@ -54,6 +59,8 @@ def evening() -> Sample:
                 sample.broken.append(record)
             elif "Timestamps" in click:
                 sample.columns.append(click)
+            elif click["userId"].startswith("crawler-"):
+                sample.bots.append(click)
             elif click["timestamp"] < second_s * 10**9:
                 sample.late.append((second_s, click))
             else:
@@ -151,7 +158,9 @@ def test_visitors_a_day(visitors: int) -> None:
     shop, users = Shop(rate=2, visitors=visitors), set()
     for second_s in range(MIDNIGHT_S, MIDNIGHT_S + DAY_S):
         users |= {found[1] for r in shop.second(second_s) if (found := re.search(rb'"userId":"(\w.*?)"', r))}
-    assert len(users) == pytest.approx(visitors, rel=0.1)
+    people = {user for user in users if not user.startswith(b"crawler-")}
+    assert len(people) == pytest.approx(visitors, rel=0.1)
+    assert 20 <= len(users) - len(people) <= 32
 
 
 def test_visits_vary_and_visitors_return_after_long_pauses() -> None:
@@ -160,7 +169,11 @@ def test_visits_vary_and_visitors_return_after_long_pauses() -> None:
     shop = Shop(rate=5, visitors=20_000)
     for second_s in range(EVENING_S, EVENING_S + 4 * 3600):
         for click in map(readable, shop.second(second_s)):
-            if click and "userId" in click and click["timestamp"] >= second_s * 10**9:
+            if (
+                click
+                and "crawler" not in click.get("userId", "crawler")
+                and click["timestamp"] >= second_s * 10**9
+            ):
                 times_s[click["userId"]].append(second_s)
     visits: list[int] = []
     returned = 0
@@ -259,6 +272,49 @@ def test_devices_fit_user_agents() -> None:
     assert [device for device, _ in shares.most_common(3)] == ["Desktop", "Mobile", "Tablet"]
     assert {*shares} == {"Desktop", "Mobile", "Tablet", "TV", "Console"}
     assert 0.01 < sum(len(devices) > 1 for devices in users.values()) / len(users) < 0.5
+
+
+def test_bots_of_several_kinds_click_too() -> None:
+    bots, people = evening().bots, evening().on_time
+    assert len(bots) / (len(bots) + len(people)) == pytest.approx(0.06, abs=0.005)
+    names = Counter(bot_name(click["userAgent"]) for click in bots)
+    assert len(names) == 11
+    assert None not in names
+    assert {kind_of(str(name)) for name in names} > {
+        "search",
+        "AI crawler",
+        "SEO",
+        "monitoring",
+        "HTTP client",
+    }
+    assert {bot_name(click["userAgent"]) for _, click in people} == {None}
+
+
+def test_there_is_always_a_product_that_takes_off() -> None:
+    for quarter in range(4):
+        start_s = EVENING_S + quarter * 900
+        now, before = Counter[str](), Counter[str]()
+        for second_s, click in evening().on_time:
+            if "productId" in click and click["productId"] is not None:
+                counter = now if start_s <= second_s < start_s + 900 else before
+                counter[click["productId"]] += 1
+        expected = {product: before[product] / 3 for product in now}
+        assert any(now[p] > max(1.5 * expected[p], expected[p] + 4 * expected[p] ** 0.5, 20) for p in now)
+
+
+def test_countries_and_ages_differ_by_category() -> None:
+    ages, countries = defaultdict[str, list[int]](list), defaultdict[str, Counter[str]](Counter)
+    for _, click in evening().on_time:
+        if click.get("category") and click["age"] is not None:
+            ages[click["category"]].append(click["age"])
+            countries[click["category"]][click["country"]] += 1
+    mean = {category: sum(found) / len(found) for category, found in ages.items()}
+    assert mean["books"] > mean["clothing"] + 3 > mean["computers"] + 3
+
+    def share(category: str) -> float:
+        return countries[category]["United States"] / countries[category].total()
+
+    assert share("tools") > share("handbags") + 0.03
 
 
 def test_a_visitor_is_one_person() -> None:

@@ -11,7 +11,7 @@ from dashboard.page.parts import Html, Part
 from dashboard.page.text import number, safe
 from flows.metrics.audience import BANDS, GENDERS, Audience
 
-HEIGHT = 180
+HEIGHT = 400
 _NAMES = {"F": "Women", "M": "Men", "other": "Other", "Unknown": "Unknown"}
 
 
@@ -26,7 +26,7 @@ PEOPLE = Table(Audience.frames[1], _person)
 
 def _draw(board: Figures, view: View) -> Iterator[Part]:
     yield Html('<div class="pair"><div><p class="of">By country</p>')
-    yield shares(board.rows(COUNTRIES), "No visitor in the last 15 minutes.")
+    yield shares(board.rows(COUNTRIES), "No visitor in the last 15 minutes.", HEIGHT)
     yield Html('</div><div><p class="of">By gender and age</p>')
     yield Html(_people(board.rows(PEOPLE)))
     yield Html("</div></div>")

@@ -12,7 +12,7 @@ from dashboard.page.parts import Html, Part
 from dashboard.page.text import number, share
 from flows.metrics.bots import Bots
 
-HEIGHT = 330
+HEIGHT = 332
 
 
 def _bot(row: Row) -> tuple[str, str, int]:
@@ -40,11 +40,11 @@ def _draw(board: Figures, view: View) -> Iterator[Part]:
         )
     )
     rows = board.rows(NAMES)
+    yield Html('<p class="of">The ten busiest<em>clicks in the last hour</em></p>')
     if not rows:
         yield empty(rows, "No bot in the last hour.", HEIGHT)
         return
     most = max(clicks for _, _, clicks in rows)
-    yield Html('<p class="of">The ten busiest<em>clicks in the last hour</em></p>')
     yield Html(bar_list(Bar(name, clicks, most, under=kind) for name, kind, clicks in rows))
 
 

@@ -13,7 +13,7 @@ from dashboard.page.parts import Html, Part
 from dashboard.page.text import share
 from flows.metrics.looking_at import LookingAt
 
-HEIGHT = 446
+HEIGHT = 514
 
 
 class Looked(NamedTuple):

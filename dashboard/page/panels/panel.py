@@ -75,10 +75,10 @@ def chart(frame: pd.DataFrame, spec: dict[str, object], height: int, name: str, 
     return Chart(spec | {"datasets": {charts.DATASET: charts.arrow(frame)}}, height, name)
 
 
-def shares(rows: tuple[tuple[str, int], ...] | None, none: str) -> Part:
+def shares(rows: tuple[tuple[str, int], ...] | None, none: str, height: int = SHARES_HEIGHT) -> Part:
     """Draw names with their counts and shares, or say that there are none."""
     if not rows:
-        return empty(rows, none, SHARES_HEIGHT)
+        return empty(rows, none, height)
     total, most = sum(count for _, count in rows), max(count for _, count in rows)
     return Html(
         bar_list(Bar(name, count, most, note=share(count / total if total else None)) for name, count in rows)

@@ -93,9 +93,39 @@ _DEVICES = (
 )  # fmt: skip
 _SECOND_DEVICE_SHARE = 0.4
 
-_AGES = (18, 75, 32)  # youngest, oldest, most frequent; on the date below
+_AGES = (18, 75)  # youngest, oldest; on the date below
 _AGES_ON = date(2025, 1, 1)
 _ANONYMOUS_SHARE = 0.02  # visitors whose gender, age and birthdate nobody knows
+
+
+class Taste(NamedTuple):
+    """People who like some categories: their most frequent age, the share of women, from where they are.
+
+    `near` below 1 makes the countries at the end of the list more frequent, above 1 those at its beginning.
+    """
+
+    categories: frozenset[str]
+    age: int
+    women: float
+    near: float
+
+
+_TASTES = (
+    Taste(frozenset({"clothing", "shoes", "handbags", "accessories"}), 29, 0.66, 0.8),
+    Taste(frozenset({"electronics", "computers", "games"}), 24, 0.3, 1.3),
+    Taste(frozenset({"home&garden", "books", "tools", "automotive"}), 58, 0.5, 1.6),
+    Taste(frozenset(), 36, 0.52, 1.0),
+)
+
+
+def taste_of(visitor: int) -> int:
+    """Return the number of a visitor's taste."""
+    return visitor * 2_654_435_761 >> 16 & 3
+
+
+def _likes(taste: Taste, product: Product) -> float:
+    """Return how many times as much as others people of a taste look at a product."""
+    return 1.0 if not taste.categories or product.category in taste.categories else 0.05
 
 
 class Product(NamedTuple):
@@ -111,12 +141,14 @@ class Goods(NamedTuple):
 
     `json[i]` is product `i`'s part of a click. A ladder is a list of product numbers, each as often as it is
     popular: `anything` over the whole shop, `same[i]` over the category of product `i`. The last number
-    is no product at all (the home page) and stands on the ladder `anything` only.
+    is no product at all (the home page) and stands on the ladder `anything` only. `liked` has a ladder for
+    each taste.
     """
 
     json: tuple[bytes, ...]
     anything: Sequence[int]
     same: tuple[Sequence[int], ...]
+    liked: tuple[Sequence[int], ...]
 
 
 class Look(NamedTuple):
@@ -155,7 +187,10 @@ def goods() -> Goods:
     anything = ladder(weights)
     same += [anything] * (len(uncategorised) + 1)
     texts = (*(_members(product) for product in products), b"")
-    return Goods(texts, anything, tuple(same))
+    liked = tuple(
+        ladder(w * _likes(taste, p) for w, p in zip(weights, products, strict=False)) for taste in _TASTES
+    )
+    return Goods(texts, anything, tuple(same), liked)
 
 
 @lru_cache(maxsize=1 << 17)
@@ -164,9 +199,10 @@ def look(seed: int, visitor: int, device: int, day: int) -> Look:
     draw = random.Random(seed << 32 | visitor).random
     user = f"{int(draw() * 2**48):012X}{int(draw() * 2**40):010X}{int(draw() * 2**40):010X}"
     user = f"{user[:8]}-{user[8:12]}-{user[12:16]}-{user[16:20]}-{user[20:]}"
-    country_number = _countries()[int(draw() * _LADDER_STEPS)]
-    gender = "F" if draw() < 0.52 else "M"
-    born = _birthdate(draw(), draw())
+    taste = _TASTES[taste_of(visitor)]
+    country_number = _countries()[int(draw() ** taste.near * _LADDER_STEPS)]
+    gender = "F" if draw() < taste.women else "M"
+    born = _birthdate(draw(), draw(), taste.age)
     anonymous, second = draw() < _ANONYMOUS_SHARE, draw() < _SECOND_DEVICE_SHARE
     first_place = draw(), draw(), draw()
     if device and second:
@@ -206,8 +242,8 @@ def _members(product: Product) -> bytes:
     return b"," + json.dumps(named, separators=(",", ":"))[1:-1].encode()
 
 
-def _birthdate(where: float, when: float) -> date:
-    youngest, oldest, peak = _AGES
+def _birthdate(where: float, when: float, peak: int) -> date:
+    youngest, oldest = _AGES
     years, low, high = oldest - youngest, peak - youngest, oldest - peak
     # The inverse of a triangular distribution's cumulative one.
     if where * years < low:

@@ -23,7 +23,8 @@ from urllib.parse import parse_qsl
 
 from flows.runtime.exits import SettingsError
 from flows.settings import duration_s
-from flows.sources.shop.catalogue import Goods, goods, ladder, look
+from flows.sources.shop.catalogue import Goods, goods, ladder, look, taste_of
+from flows.sources.shop.crawlers import FIRST, SHARE, crawler, crawlers
 
 _DAY_MIN = 24 * 60
 _HORIZON_MIN = 56  # the minutes before the current one whose visits may still click
@@ -35,6 +36,8 @@ _BOUNCE_SHARE = 0.35
 _MOST_CLICKS = 25
 _PAUSE_MEDIAN_S, _PAUSE_SIGMA, _PAUSE_MOST_S = 12.0, 1.0, 300
 _REFRESH_SHARE, _FAVOURITE_SHARE = 0.04, 0.56  # a click on the same product; in the visit's first category
+_TASTE_SHARE = 0.8  # of visits that begin with what the visitor's kind of people likes
+_HOT_MIN, _HOT_SHARE = 12, 0.04  # so long a product takes off, with such a share of the clicks
 _SECOND_DEVICE_SHARE = 0.25
 _VISITS_OF_A_REGULAR = 12
 
@@ -135,9 +138,13 @@ def _visits(shop: Shop, minute: int) -> array[int]:
     rng = random.Random(f"visits {shop.seed} {minute}")
     draw, stock, sizes, pauses = rng.random, goods(), _sizes(), _pauses_s()
     expected_clicks = 60 * shop.rate * rhythm(minute)
-    visits = int(expected_clicks * len(sizes) / sum(sizes) + draw())
+    visits = int(expected_clicks * (1 - SHARE) * len(sizes) / sum(sizes) + draw())
     free_s: dict[int, int] = {}  # when the visitor's next visit may start
-    clicks: list[int] = []
+    clicks = [
+        int(draw() * 60) << _SECOND | bot << _VISITOR | int(draw() * len(stock.json))
+        for bot in crawlers(draw, int(expected_clicks * SHARE + draw()))
+    ]
+    hot = _hot(shop, minute)
     for visitor in _who_comes(rng, shop, minute, visits):
         second_s = free_s.get(visitor, _LAST_START_S + 1)
         if second_s > _LAST_START_S:
@@ -146,7 +153,7 @@ def _visits(shop: Shop, minute: int) -> array[int]:
         visit = int(draw() * 4096) << _SALT | visitor << _VISITOR
         visit |= (draw() < _SECOND_DEVICE_SHARE) << _DEVICE
         hurry_s = second_s + _LONGEST_S
-        for product in _stroll(draw, stock, size):
+        for product in _stroll(draw, stock, size, taste_of(visitor), hot):
             clicks.append(second_s << _SECOND | visit | product)
             second_s += pauses[int(draw() * len(pauses))] if second_s < hurry_s else 2
         free_s[visitor] = second_s
@@ -163,16 +170,26 @@ def _who_comes(rng: random.Random, shop: Shop, minute: int, visits: int) -> list
     return once + rng.choices(once[:regulars], k=visits - len(once)) if visits else []
 
 
-def _stroll(draw: Callable[[], float], stock: Goods, size: int) -> list[int]:
-    """List the products of an ordinary visit of `size` clicks."""
+def _hot(shop: Shop, minute: int) -> int:
+    """Return the product that all the shop talks about for some minutes, then no more."""
+    products = len(goods().json) - 1
+    return random.Random(f"hot {shop.seed} {minute // _HOT_MIN}").randrange(products)
+
+
+def _stroll(draw: Callable[[], float], stock: Goods, size: int, taste: int, hot: int) -> list[int]:
+    """List the products of an ordinary visit of `size` clicks by someone of a taste."""
     anything, steps = stock.anything, len(stock.anything)
     product = anything[int(draw() * steps)]
+    if draw() < _TASTE_SHARE:
+        product = stock.liked[taste][int(draw() * steps)]
     favourite = stock.same[product]
     products: list[int] = []
     for _ in range(size):
         products.append(product)
         whim = draw()
-        if whim > _REFRESH_SHARE + _FAVOURITE_SHARE:
+        if whim > 1 - _HOT_SHARE:
+            product = hot
+        elif whim > _REFRESH_SHARE + _FAVOURITE_SHARE:
             product = anything[int(draw() * steps)]
         elif whim > _REFRESH_SHARE:
             product = favourite[int(draw() * steps)]
@@ -204,7 +221,8 @@ def _records(shop: Shop, second_s: int, clicks: list[int]) -> list[bytes]:
     records: list[bytes] = []
     for number, click in enumerate(clicks):
         nanos = int((number + 0.9 * draw()) * step_ns)
-        head, tail = look(seed, click >> _VISITOR & _VISITOR_MASK, click >> _DEVICE & 1, day)
+        visitor = click >> _VISITOR & _VISITOR_MASK
+        head, tail = crawler(visitor) if visitor >= FIRST else look(seed, visitor, click >> _DEVICE & 1, day)
         middle = products[click & _PRODUCT_MASK]
         odd = draw()
         if odd < _LATE_SHARE:
