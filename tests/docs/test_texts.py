@@ -97,7 +97,7 @@ def test_the_picture_has_the_operators_that_bytewax_draws() -> None:
     drawn = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     kinds = r'"(\w+) \((?:windowed|admitted|board)\)"'
     picture = text_of("README.md").split("## How it works\n")[1].split("`flows/clicks.py`")[0]
-    named = set(re.findall(r"[a-z]+", re.sub(r"by \w+|source|decode|Redis", "", picture)))
+    named = set(re.findall(r"[a-z_]+", re.sub(r"by \w+|source|decode|Redis", "", picture)))
     assert named == set(re.findall(kinds, drawn))
 
 
