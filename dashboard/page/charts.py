@@ -25,10 +25,14 @@ DATASET = "rows"
 
 
 def minute_frame(minutes: Iterable[Minute], bots: Iterable[int], zone: tzinfo) -> pd.DataFrame:
-    """One row a minute, oldest first; the last one is still filling. `bots` are their clicks by minute."""
+    """One row a minute, oldest first; the last one is still filling.
+
+    `bots` are their clicks by minute, cut where they are more than people's most: else they would hide these.
+    """
     rows = list(minutes)
     counts = {"visitors": [m.visitors for m in rows], "clicks": [m.clicks for m in rows]}
-    counts["bots"] = [*bots, *[0] * len(rows)][: len(rows)]
+    most = max(counts["clicks"], default=0)
+    counts["bots"] = [min(clicks, most) for clicks in [*bots, *[0] * len(rows)][: len(rows)]]
     return _frame([m.start_ms for m in rows], zone, counts)
 
 

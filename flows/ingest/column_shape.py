@@ -14,7 +14,7 @@ import numpy as np
 from flows.ingest.forms import LOOSE_FIELDS, NAMES, TABLES, TYPES, USED
 from flows.ingest.iso import RecordError
 from flows.ingest.validate import known, loose_of, nanoseconds, ns_of, user_of
-from flows.model.columns import Ints
+from flows.model.columns import Bools, Ints
 from flows.model.event_time import OLDEST_NS
 from flows.model.fields import MAX_NAME_CHARS
 from flows.model.rejected import CODES
@@ -31,7 +31,7 @@ class Rows(NamedTuple):
     `time_ns` int64 and the lists of `fields`, used ones but the timestamp, are of the good rows alone.
     """
 
-    good: Ints
+    good: Bools
     reasons: list[int]
     time_ns: Ints
     fields: dict[str, list[Any]]
@@ -47,7 +47,7 @@ def rows_of(loose: Any, newest_ns: int) -> Rows:
             fields[name] = [known(name, value) for value in fields[name]]
     reasons = np.zeros(size, np.uint8)
 
-    def reject(rows: Ints, reason: str) -> None:
+    def reject(rows: Bools, reason: str) -> None:
         reasons[rows & (reasons == 0)] = CODES[reason] + 1
 
     for name in USED[1:]:
@@ -112,19 +112,19 @@ def _column(tables: list[dict[str, list[Any]]], name: str, size: int) -> list[An
     return column
 
 
-def _of_wrong_type(column: list[Any], name: str) -> Ints:
+def _of_wrong_type(column: list[Any], name: str) -> Bools:
     allowed = TYPES[name]
     if allowed.issuperset(map(type, column)):
         return np.zeros(len(column), bool)
     return np.array([type(value) not in allowed for value in column], bool)
 
 
-def _too_long(column: list[Any]) -> Ints:
+def _too_long(column: list[Any]) -> Bools:
     lengths = [len(value) if type(value) is str else 0 for value in column]
     return np.array(lengths, np.int64) > MAX_NAME_CHARS
 
 
-def _times(times: list[Any], epoch: int, wanted: Ints) -> tuple[Ints, Ints]:
+def _times(times: list[Any], epoch: int, wanted: Bools) -> tuple[Ints, Bools]:
     """Return (the event times in nanoseconds of the rows `wanted`, whether each can be read)."""
     if -_SAFE < epoch < _SAFE and set(map(type, times)) == {int}:
         try:

@@ -21,7 +21,7 @@ from flows.ingest.iso import RecordError
 from flows.ingest.validate import MAX_DEPTH, click_of, is_deep, loose_of, nanoseconds, ns_of, user_of
 from flows.model.batch import Batch
 from flows.model.clicks import Clicks
-from flows.model.columns import Bools, Columns, Encoder, Ints
+from flows.model.columns import Bools, Columns, Encoder, Floats, Ints
 from flows.model.event_time import OLDEST_NS
 from flows.model.fields import MAX_NAME_CHARS, NUMBERS, WORDS
 from flows.model.lines import Lines
@@ -55,7 +55,7 @@ class _Reading:
         self.times: list[Ints] = [np.empty(0, np.int64)]
         self.rows: list[Ints] = [np.empty(0, np.int32)]
         self.words = {field.name: Encoder() for field in WORDS}
-        self.numbers: dict[str, list[Ints]] = {field.name: [np.empty(0, np.float64)] for field in NUMBERS}
+        self.numbers: dict[str, list[Floats]] = {field.name: [np.empty(0, np.float64)] for field in NUMBERS}
         self.rejecting = Rejecting()
         self.in_columns: list[int] = []
         self._known: dict[bytes, list[int]] = {}
@@ -272,7 +272,7 @@ def _columns(batch: Batch, reading: _Reading, *, mask_ip: bool) -> Clicks:
     )
 
 
-def _floats(numbers: Sequence[int | float | None]) -> Ints:
+def _floats(numbers: Sequence[int | float | None]) -> Floats:
     try:
         return np.array(numbers, np.float64)
     except OverflowError:

@@ -20,7 +20,7 @@ from flows.journeys.machine import Machine
 from flows.journeys.table import INIT, OFFER, Journey, fits_column
 from flows.journeys.tally import JourneyFigures, Tally, together
 from flows.metrics.metric import Metric, Part, Published
-from flows.model.columns import Ints
+from flows.model.columns import Bools, Ints
 from flows.model.event_time import SESSION_GAP_S
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.by_visitor import ByVisitor
@@ -48,12 +48,12 @@ class Journeys(Metric[list[JourneyFigures]]):
         self._tallies = [Tally(journey, self._window_s) for journey in self._journeys]
         self._outbox = Outbox(self._receipts)
         self._table = Table(last_ns=np.int64, product=np.uint64)
-        self._busy: Ints = np.zeros(0, bool)
+        self._busy: Bools = np.zeros(0, bool)
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
         self._forget(item.freed)
-        fits = [item.columns.array(fits_column(number)) for number in range(len(self._machines))]
+        fits = [item.columns.ints(fits_column(number)) for number in range(len(self._machines))]
         if not fits or not len(item):
             return
         counted = fits[0] != 0
@@ -88,7 +88,7 @@ class Journeys(Metric[list[JourneyFigures]]):
         self._table["product"][slot] = product.hashes(item.header.key)[0, product.codes[rows]]
         np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
 
-    def _follow(self, item: ShardClicks, rows: Ints, fits: list[Ints], may_begin: Ints) -> None:
+    def _follow(self, item: ShardClicks, rows: Ints, fits: list[Ints], may_begin: Bools) -> None:
         """Look at those of the clicks `rows` that may take a step one by one."""
         if not len(rows):
             return
@@ -97,7 +97,7 @@ class Journeys(Metric[list[JourneyFigures]]):
         look = (self._busy[item.slot[rows]] | visits.since(may_begin[rows])) & ~refresh
         self._look_at(item, rows[look], fits, gone[look])
 
-    def _look_at(self, item: ShardClicks, clicks: Ints, fits: list[Ints], gone: Ints) -> None:
+    def _look_at(self, item: ShardClicks, clicks: Ints, fits: list[Ints], gone: Bools) -> None:
         """Let clicks move their visitors on; `gone`: those that find their visitor forgotten."""
         slots = item.slot[clicks].tolist()
         category, product = item.words("category"), item.words("product")
@@ -123,7 +123,7 @@ class Journeys(Metric[list[JourneyFigures]]):
             rows = [row for row in log if row.journey == number]
             tally.add(rows, item.time_ns[clicks[[row.click for row in rows]]], item.newest_s)
 
-    def _history(self, item: ShardClicks, rows: Ints, visits: ByVisitor) -> tuple[Ints, Ints]:
+    def _history(self, item: ShardClicks, rows: Ints, visits: ByVisitor) -> tuple[Bools, Bools]:
         """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
         last_ns, product = self._table["last_ns"], self._table["product"]
         time_ns, viewed = item.time_ns[rows], item.words("product")

@@ -27,7 +27,7 @@ from typing import NamedTuple, NoReturn
 import msgspec
 import numpy as np
 
-from flows.model.columns import Columns, Ints, Words
+from flows.model.columns import Bools, Columns, Floats, Ints, Words
 from flows.model.fields import UNKNOWN
 from flows.runtime.exits import SettingsError
 
@@ -101,7 +101,7 @@ class Journey:
     offers: Mapping[str, str]
     steps: Sequence[Step]
 
-    def fits(self, category: Words, gender: Words, age: Ints) -> Ints:
+    def fits(self, category: Words, gender: Words, age: Floats) -> Ints:
         """Return for each click, as columns, in bit n whether the n-th row fits, in bit 0 whether it counts.
 
         A row fits as far as that depends on the click alone. A click without gender or age does not count,
@@ -118,7 +118,7 @@ class Journey:
             rows = fits.dtype.type(sum(1 << n for n, step in enumerate(self.steps, 1) if step.who == who))
             asked = np.flatnonzero(fits & rows)
             others = asked[~_is_one_of(who, gender.take(asked), age[asked])]
-            fits[others] &= ~rows
+            fits[others] = fits[others] & ~rows
         return fits
 
     @property
@@ -139,7 +139,7 @@ def judge(journeys: Sequence[Journey]) -> Callable[[Columns], Columns]:
     """Return what makes columns of clicks more: which rows of each journey fit them, by `fits_column`."""
 
     def judged(columns: Columns) -> Columns:
-        asked = columns.words("category"), columns.words("gender"), columns.array("age")
+        asked = columns.words("category"), columns.words("gender"), columns.floats("age")
         return Columns((fits_column(n), journey.fits(*asked)) for n, journey in enumerate(journeys))
 
     return judged
@@ -150,8 +150,8 @@ def fits_column(number: int) -> str:
     return f"fits {number}"
 
 
-def _is_one_of(who: Sequence[Person], gender: Words, age: Ints) -> Ints:
-    found: Ints = np.zeros(len(age), bool)
+def _is_one_of(who: Sequence[Person], gender: Words, age: Floats) -> Bools:
+    found = np.zeros(len(age), bool)
     for person in who:
         is_gender = np.array([word == person.gender for word in gender.words], bool)
         found |= is_gender[gender.codes] & (age >= person.from_age) & (age <= person.to_age)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.metrics.metric import Metric, Part, Published
-from flows.model.columns import Ints, Words
+from flows.model.columns import Floats, Ints, Words
 from flows.model.fields import UNKNOWN
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.names import Names
@@ -63,7 +63,7 @@ class Audience(Metric[AudienceFigures]):
         country = item.words("country")
         used, place = country.used()
         countries = self._countries.numbers(country.words[code] or UNKNOWN for code in used.tolist())[place]
-        number = countries * _PEOPLE + people(item.words("gender"), item.columns.array("age"))
+        number = countries * _PEOPLE + people(item.words("gender"), item.columns.floats("age"))
         recent = np.flatnonzero(item.second >= self._from_s)
         self._newest.add(item.slot[recent], item.time_ns[recent], number[recent])
 
@@ -122,7 +122,7 @@ class Audience(Metric[AudienceFigures]):
         self._newest.table.load(part["newest"])
 
 
-def people(gender: Words, age: Ints) -> Ints:
+def people(gender: Words, age: Floats) -> Ints:
     """Return for each click the number of its gender and band of age; an age is one of 0 to 129."""
     genders = np.array([_gender(word) for word in gender.words], np.int64)
     known = (age >= 0) & (age < AGES[-1][1])

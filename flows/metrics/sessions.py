@@ -118,7 +118,7 @@ class Sessions(Metric[SessionFigures]):
     def _extend(self, rows: Ints, run: Runs) -> None:
         if len(rows):
             self._rows["end_ns"][rows] = np.maximum(self._rows["end_ns"][rows], run.end_ns)
-            self._rows["clicks"][rows] += run.clicks.astype(np.uint32)
+            self._rows["clicks"][rows] = self._rows["clicks"][rows] + run.clicks.astype(np.uint32)
             self._rows.touch(rows)
 
     def _open(self, run: Runs) -> None:

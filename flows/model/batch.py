@@ -5,9 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-import numpy.typing as npt
-
+from flows.model.columns import Ints
 from flows.model.event_time import AHEAD_S
 from flows.model.mark import NOTHING, Mark
 
@@ -55,7 +53,7 @@ class Batch:
     parts: int = 1
     key: int = 0
     log: str = ""
-    bounds: npt.NDArray[np.int64] | None = None
+    bounds: Ints | None = None
     set_aside: list[tuple[str, int, bytes]] = field(default_factory=list)
 
     def cut(self, at: int) -> tuple[Batch, Batch]:

@@ -12,8 +12,11 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_128_digest
 
-Ints = npt.NDArray[Any]
+Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
+Floats = npt.NDArray[np.float64]
+# Which rows: their numbers, or for each whether it is one.
+Index = Ints | Bools
 _MOST_MARKS = 1 << 20
 
 
@@ -67,7 +70,7 @@ class Words:
         return distinct(self.codes, len(self.words))
 
 
-Column = Words | Ints
+Column = Words | npt.NDArray[Any]
 
 
 class Columns(dict[str, Column]):
@@ -79,10 +82,16 @@ class Columns(dict[str, Column]):
         assert isinstance(column, Words)
         return column
 
-    def array(self, name: str) -> Ints:
-        """Return a column of numbers."""
+    def ints(self, name: str) -> Ints:
+        """Return a column of integers."""
         column = self[name]
-        assert not isinstance(column, Words)
+        assert isinstance(column, np.ndarray)
+        return column
+
+    def floats(self, name: str) -> Floats:
+        """Return a column of numbers, nan where there is none."""
+        column = self[name]
+        assert isinstance(column, np.ndarray)
         return column
 
     def take(self, index: Ints | slice) -> Columns:

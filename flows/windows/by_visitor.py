@@ -9,10 +9,14 @@ All columns are in the order of arrival, one row a click; `slots` are the visito
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from flows.model.columns import Ints, ordered
+from flows.model.columns import Bools, Ints, ordered
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class ByVisitor:
         above = self.visitor * below
         return self._arrived(np.maximum.accumulate(numbers + above) - above)
 
-    def since(self, happened: Ints) -> Ints:
+    def since(self, happened: Bools) -> Bools:
         """Return for each click whether it `happened` at it or at an earlier one of the visitor's."""
         times = np.cumsum(happened[self.order])
         return self._arrived(times > (times[self.first] - happened[self.order][self.first])[self.visitor])
@@ -67,7 +71,7 @@ class ByVisitor:
         last: Ints = column[self.order[np.append(self.first[1:], len(self.order)) - 1]]
         return last
 
-    def _arrived(self, column: Ints) -> Ints:
+    def _arrived(self, column: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
         arrived = np.empty_like(column)
         arrived[self.order] = column
         return arrived

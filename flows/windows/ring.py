@@ -69,7 +69,8 @@ class Ring:
             return
         bits = [n % self._width for n in range(newest - steps + 1, newest + 1)]
         masks = self._table[self._column]
-        masks &= masks.dtype.type(~sum(1 << bit for bit in bits) & (1 << self._width) - 1)
+        kept = masks.dtype.type(~sum(1 << bit for bit in bits) & (1 << self._width) - 1)
+        np.bitwise_and(masks, kept, out=masks)
         self._clicks[bits] = 0
         for bit in bits:
             self._visitors.pop(bit, None)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from flows.model.columns import Ints, ordered
+from flows.model.columns import Index, Ints, ordered
 from flows.model.event_time import SESSION_GAP_S
 
 GAP_NS = SESSION_GAP_S * 10**9
@@ -26,7 +26,7 @@ class Runs:
     end_ns: Ints
     clicks: Ints
 
-    def take(self, index: Ints) -> Runs:
+    def take(self, index: Index) -> Runs:
         """Return the runs of `index`."""
         return Runs(self.slot[index], self.start_ns[index], self.end_ns[index], self.clicks[index])
 

@@ -11,12 +11,14 @@ table is loaded, by who gives them out (`Vacant`).
 from __future__ import annotations
 
 import mmap
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from flows.model.columns import Ints
+from flows.model.columns import Bools, Ints
+
+Scalar = TypeVar("Scalar", bound=np.generic)
 
 _PAGES_BYTES = 1 << 18
 
@@ -26,7 +28,7 @@ class Table:
 
     def __init__(self, **dtypes: npt.DTypeLike) -> None:
         self._columns: dict[str, Ints] = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
-        self._changed: Ints = np.zeros(0, bool)
+        self._changed: Bools = np.zeros(0, bool)
 
     def __getitem__(self, name: str) -> Ints:
         return self._columns[name]
@@ -76,13 +78,12 @@ class Table:
                 column[rows] = part[name]
 
 
-def grown(column: Ints, size: int) -> Ints:
+def grown(column: npt.NDArray[Scalar], size: int) -> npt.NDArray[Scalar]:
     """Return a column of `size` rows, the new ones zero; a large one in pages of its own.
 
     Of these only what was written to takes memory, and all is given back at once when it has grown again.
     """
     size_bytes = size * column.dtype.itemsize
-    grown: Ints
     if size_bytes < _PAGES_BYTES:
         grown = np.zeros(size, column.dtype)
     else:
@@ -113,7 +114,7 @@ class Vacant:
         """Take back rows."""
         self._free = np.concatenate([self._free, rows.astype(np.uint32)])
 
-    def find(self, occupied: Ints) -> None:
+    def find(self, occupied: Bools) -> None:
         """Begin anew with the rows that are not `occupied`, bool by row."""
         self.used = int(np.flatnonzero(occupied).max(initial=-1)) + 1
         self._free = np.flatnonzero(~occupied[: self.used]).astype(np.uint32)

@@ -30,7 +30,7 @@ import redis
 from bytewax.testing import run_main
 
 from flows.clicks import build
-from flows.model.columns import Ints
+from flows.model.columns import Floats
 from flows.settings import Settings
 from flows.sources import file as sources
 from flows.state.inspection import inspect
@@ -70,10 +70,10 @@ def _click(visitor: int, time_ns: int, rng: Random) -> bytes:
 
 def snapshots(settings: Settings, block_bytes: int, results: Any) -> None:
     """Run the flow, an epoch a second of the log; puts (CPU ms, ms) that each snapshot took."""
-    took_s: dict[int, Ints] = defaultdict(lambda: np.zeros(2))
+    took_s: dict[int, Floats] = defaultdict(lambda: np.zeros(2))
     save: Callable[..., None] = Shard.save
 
-    def now_s() -> Ints:
+    def now_s() -> Floats:
         return np.array([time.thread_time(), time.perf_counter()])
 
     def timed(shard: Shard, *args: Any) -> None:

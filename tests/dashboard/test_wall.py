@@ -40,19 +40,24 @@ def test_one_screen_shows_what_redis_holds(
     categories = page.locator(".wall .categories li").evaluate_all(names)
     assert categories == [[name, number(n)] for name, n in tables["category_popularity"][:6]]
     assert page.locator(".wall .rising li").count() == len(tables["trending"])
-    scrolls = """[document.documentElement, document.querySelector('.stMain')]
-      .some(e => e.scrollHeight > innerHeight + 1 || e.scrollWidth > innerWidth + 1)"""
-    assert not page.evaluate(scrolls)
-    cut = """[...document.querySelectorAll('.wall section, .wall li, .wall p')].filter(e => {
-        const box = e.getBoundingClientRect();
-        return box.bottom > innerHeight || box.right > innerWidth;
-      }).length"""
-    assert page.evaluate(cut) == 0
+    assert_fits(page)
     smallest = """Math.min(...[...document.querySelectorAll('.wall :is(bdi, b, h2, p)')]
       .map(e => parseFloat(getComputedStyle(e).fontSize)))"""
     # Letters of 5.5 mm on a screen of 60 cm height: one in 730 of 4 m, which a normal eye reads with ease.
     assert page.evaluate(smallest) >= 20
     page.close()
+
+
+def assert_fits(page: Page) -> None:
+    """Check that all of it is on the screen: nothing to scroll, nothing beyond its edges."""
+    scrolls = """[document.documentElement, document.querySelector('.stMain')]
+      .some(e => e.scrollHeight > innerHeight + 1 || e.scrollWidth > innerWidth + 1)"""
+    assert not page.evaluate(scrolls)
+    cut = """[...document.querySelectorAll('.wall section, .wall li, .wall p')].filter(e => {
+        const box = e.getBoundingClientRect(), around = e.closest('section').getBoundingClientRect();
+        return box.bottom > Math.min(innerHeight, around.bottom + 1) || box.right > innerWidth;
+      }).length"""
+    assert page.evaluate(cut) == 0
 
 
 def test_it_shows_no_single_visitor(browser: Browser, page_server: PageServer, writer: Writer) -> None:
@@ -80,4 +85,6 @@ def test_its_state_is_a_frame_around_the_screen(
     wait_state(page, "unreadable")
     wait_until(lambda: float(page.evaluate(frame).removesuffix("px") or 0) > 10, "the frame is there")
     assert "Cannot read the board" in page.locator(".verdict").inner_text()
+    assert page.locator(".verdict.greyed").count() == 1
+    assert_fits(page)
     page.close()

@@ -23,7 +23,9 @@ def _draw(board: Figures, view: View) -> Iterator[Part]:
     known = minutes is not None
     yield Html('<p class="of">Visitors per clock minute<em>the last one is still filling</em></p>')
     yield chart(frame, charts.visitors_spec(), charts.VISITORS_HEIGHT, "Visitors per minute", known=known)
-    yield Html('<p class="of">Clicks per clock minute<em>the line: those of bots, which are apart</em></p>')
+    yield Html(
+        '<p class="of">Clicks per clock minute<em>the line: those of bots, as far as they fit</em></p>'
+    )
     yield chart(frame, charts.clicks_spec(), charts.CLICKS_HEIGHT, "Clicks per minute", known=known)
 
 

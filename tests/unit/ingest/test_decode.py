@@ -82,7 +82,7 @@ def decoded(batch: Batch) -> Decoded:
             words(clicks.columns.words("visitor")),
             clicks.time_ns.tolist(),
             *map(words, columns),
-            clicks.columns.array("age").tolist(),
+            clicks.columns.floats("age").tolist(),
         ),
         *(clicks.row.tolist(), map(int, clicks.lines.positions(clicks.row))),
         strict=True,
@@ -200,7 +200,7 @@ def test_a_batch_of_nothing_has_no_clicks(data: bytes | list[bytes]) -> None:
     assert [
         len(clicks.time_ns),
         len(clicks.columns.words("visitor").codes),
-        len(clicks.columns.array("age")),
+        len(clicks.columns.floats("age")),
         len(clicks.columns.words("product").codes),
     ] == [0] * 4
 
@@ -279,12 +279,12 @@ def test_a_number_of_5000_digits_is_a_number() -> None:
             r.reason for r in decode(as_list([bad_input.spelled(name, digits)])).rejected.kept()
         ] == outcome, name
     column = bad_input.table().replace(b"[30,31]", b"[30,%s]" % digits)
-    assert decode(as_list([column])).columns.array("age").tolist() == [30, float("inf")]
+    assert decode(as_list([column])).columns.floats("age").tolist() == [30, float("inf")]
 
 
 def test_an_age_beyond_floats_is_infinite() -> None:
     ages = [bad_input.spelled("age", text) for text in (b"9" * 400, b"-" + b"9" * 400, b"null", b"30")]
-    assert decode(as_list(ages)).columns.array("age").tolist() == pytest.approx(
+    assert decode(as_list(ages)).columns.floats("age").tolist() == pytest.approx(
         [np.inf, -np.inf, np.nan, 30], nan_ok=True
     )
 
@@ -322,7 +322,7 @@ def test_what_is_empty_is_missing_and_devices_are_known_in_any_case() -> None:
             clicks.columns.words("gender"),
         )
     } == {None}
-    assert np.isnan(clicks.columns.array("age")[0])
+    assert np.isnan(clicks.columns.floats("age")[0])
     assert fields_of(newest_clicks(clicks)[0])["ip"] is None
 
 
@@ -460,7 +460,7 @@ def click_rows(clicks: Clicks) -> list[tuple[Any, ...]]:
     half_hour = 1800 * 10**9
     high = (np.maximum.accumulate(clicks.time_ns) // half_hour * half_hour).tolist()
     columns = [clicks.words(name) for name in ("product", "category", "title", "device", "gender")]
-    fitting = JOURNEYS[0].fits(clicks.words("category"), clicks.words("gender"), clicks.columns.array("age"))
+    fitting = JOURNEYS[0].fits(clicks.words("category"), clicks.words("gender"), clicks.columns.floats("age"))
     fits = fitting.tolist()
     rows = zip(
         *(
@@ -499,7 +499,7 @@ def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
                 category,
                 words(item.columns.words("device")),
                 words(item.columns.words("gender")),
-                item.columns.array("fits 0").tolist(),
+                item.columns.ints("fits 0").tolist(),
             ),
             strict=True,
         )
