@@ -81,9 +81,8 @@ class ByPage(Metric[Figures]):
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all; when all, pages without clicks are forgotten first."""
         if everything:
-            totals = self._slices.totals
-            held = np.flatnonzero(totals)
-            self.keep(held, self._names.keep(held, len(totals)))
+            held = np.flatnonzero(self._slices.totals)
+            self.keep(held, self._names.keep(held, len(self._names)))
         pages = range(len(self._titles)) if everything else sorted(self._changed)
         self._changed = set()
         return {

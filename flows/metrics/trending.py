@@ -20,6 +20,7 @@ from flows.metrics.metric import Frame, Part, Published
 from flows.model.columns import Ints
 from flows.model.shard_clicks import AlignedBarrier
 from flows.windows.slices import Counts, Slices, first_second
+from flows.windows.table import grown
 
 RISING_CLICKS, RISING_FACTOR, RISING_Z, RISING_ROWS = 20, 1.5, 4, 5
 FALLING_TOP, FALLING_FACTOR, FALLING_Z, FALLING_ROWS = 10, 0.5, -4, 3
@@ -76,8 +77,7 @@ class Trending(ByPage[TrendFigures]):
         """Return the shard's figures."""
         self._slices.advance(as_of_s)
         self._recent.advance(as_of_s)
-        both, now = self._slices.totals, np.zeros(len(self._slices.totals), np.int64)
-        now[: len(self._recent.totals)] = self._recent.totals
+        both, now = (grown(each.totals, len(self._names)) for each in (self._slices, self._recent))
         before = both - now
         most = np.flatnonzero(before)
         if len(most) > FALLING_TOP:

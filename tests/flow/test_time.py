@@ -182,6 +182,8 @@ def as_pandas_does(columns: Frame) -> str:
 
 # Set back while the flow was down: what is read again was read by a later clock than that of the new start.
 @example(588305)
+# Clicks that only the shorter of two windows of pages would have taken in.
+@example(687)
 @settings(max_examples=2000, deadline=None)
 @given(st.integers(min_value=0, max_value=2**32))
 def test_boards_are_exact_whatever_clocks_do(seed: int) -> None:
