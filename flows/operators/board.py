@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import bytewax.operators as op
 import msgspec
-import pandas as pd
 from bytewax.dataflow import Stream, operator
 from bytewax.operators import KeyedStream, StatefulBatchLogic
 
@@ -74,7 +73,7 @@ def compose(metrics: Mapping[str, Metric[Any]], reports: list[Report], publish_e
     for name, metric in metrics.items():
         published = metric.publish(barrier, figures[name])
         numbers |= published.numbers
-        values |= {key: _json(frame) for key, frame in published.frames.items()}
+        values |= {key: frame_text(frame) for key, frame in published.frames.items()}
     if barrier.mark.newest_ns:
         numbers["newest_click"] = barrier.mark.newest_ns // 10**6
     numbers |= _progress([report.barrier for report in reports])
@@ -96,14 +95,9 @@ def _progress(barriers: list[AlignedBarrier]) -> dict[str, Any]:
     return progress
 
 
-def _json(columns: Frame) -> str:
-    frame = pd.DataFrame({name: pd.Series(values, dtype=_dtype(values)) for name, values in columns.items()})
-    if "datetime" in frame:
-        frame["datetime"] = pd.to_datetime(frame["datetime"], unit="ms")
-    text: str = frame.to_json()
-    return text
-
-
-def _dtype(values: Sequence[Any]) -> Any:
-    """Integers stay integers; all else goes to JSON as it is."""
-    return "int64" if values and all(type(value) is int for value in values) else object
+def frame_text(columns: Frame) -> str:
+    """Return a table as `pandas.DataFrame.to_json()` has it: column to row number to cell."""
+    rows = {
+        name: dict(zip(map(str, range(len(cells))), cells, strict=True)) for name, cells in columns.items()
+    }
+    return msgspec.json.encode(rows).decode()

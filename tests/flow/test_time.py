@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -11,9 +10,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from flows.metrics.metric import Frame
 from flows.model.board import Board
-from flows.operators import board as board_operator
 from tests.flow.simulation import TOPIC, Disk, Host, Log, Run, figures
 from tests.oracle import oracle
 from tests.support import logs
@@ -165,19 +162,6 @@ class World:
         numbers = figures(boards[-1])["board"]
         accepted = numbers["clicks_total"] + numbers["late_total"] + numbers["rejected_total"]
         assert (accepted, numbers["ahead"], numbers["lag"]) == (len(self.times), 0, 0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def plain_tables() -> Iterator[None]:
-    """Write tables without pandas, which would take more than half of the time of 2,000 worlds."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(board_operator, "_json", as_pandas_does)
-        yield
-
-
-def as_pandas_does(columns: Frame) -> str:
-    """Return a table as `DataFrame.to_json()` writes it."""
-    return json.dumps({name: dict(enumerate(cells)) for name, cells in columns.items()})
 
 
 # Set back while the flow was down: what is read again was read by a later clock than that of the new start.
