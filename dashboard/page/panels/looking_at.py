@@ -37,13 +37,16 @@ def _draw(board: Figures, view: View) -> Iterator[Part]:
     if not rows:
         yield empty(rows, "Nobody was here in the last 5 minutes.", HEIGHT)
         return
-    total, most = sum(row.visitors for row in rows), max(row.visitors for row in rows)
+    total = sum(row.visitors for row in rows)
+    most = max((row.visitors for row in rows if row.product_id), default=0)
     yield Html(bar_list(_bar(row, total, most) for row in rows))
 
 
 def _bar(row: Looked, total: int, most: int) -> Bar:
     under = " · ".join(name for name in (row.category, row.product_id) if name)
     note = share(row.visitors / total if total else None)
+    # Of all other pages together a bar would dwarf those of the pages.
+    most = most if row.product_id else 0
     return Bar(row.title or row.product_id, row.visitors, most, under=under, note=note)
 
 
