@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from flows.journeys.table import JOURNEYS, judge
 from flows.metrics.metric import Metric, Published
 from flows.model.columns import Columns, Encoder
 from flows.model.fields import WORDS
@@ -52,6 +53,8 @@ class OneShard:
         bots.add([fields.get("bot") for _, _, fields in clicks])
         visitors = Encoder()
         visitors.add([visitor for _, visitor, _ in clicks])
+        columns |= {"visitor": visitors.column(), "bot": bots.column()}
+        found = Columns(columns) | {"age": np.array(ages, np.float64)}
         time_ns = np.array([second for second, _, _ in clicks], np.int64) * 10**9
         self._newest_s = max([self._newest_s, *(second for second, _, _ in clicks)])
         item = ShardClicks(
@@ -71,10 +74,7 @@ class OneShard:
             high_ns=np.maximum.accumulate(time_ns),
             row=np.arange(len(clicks), dtype=np.int32),
             lines=Lines([b""] * len(clicks), self._clicks, None),
-            columns=Columns(
-                columns
-                | {"visitor": visitors.column(), "bot": bots.column(), "age": np.array(ages, np.float64)}
-            ),
+            columns=Columns(found | judge(JOURNEYS)(Columns(found))),
             newest_s=self._newest_s,
             recent=[
                 RecentClick(second * 10**9, self._clicks + at, 0, visitor, b"{}", bool(fields.get("bot")))

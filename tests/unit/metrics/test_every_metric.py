@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 
 from flows.entries.outbox import Receipts
+from flows.journeys.metric import Journeys
+from flows.journeys.table import JOURNEYS
 from flows.metrics.audience import Audience
 from flows.metrics.bots import Bots
 from flows.metrics.categories import Categories
@@ -33,6 +35,7 @@ METRICS: dict[str, Callable[[], Metric[Any]]] = {
     "audience": lambda: Audience(window_s=900, top=2),
     "trending": lambda: Trending(window_s=3600, recent_s=900),
     "bots": lambda: Bots(window_s=3600, visitors_s=900, top=2),
+    "journeys": lambda: Journeys(Receipts(), JOURNEYS, window_s=3600),
     "categories": lambda: Categories(window_s=3600, top=3),
     "totals": lambda: Totals(Receipts()),
     "latest": lambda: Latest(window_s=3600),
@@ -51,12 +54,12 @@ def batches(rng: random.Random) -> list[list[Click]]:
             now_s += rng.randrange(0, 120)
             fields = {
                 "product": rng.choice(["P1", "P2", "P3"]),
-                "category": rng.choice("abcdef"),
+                "category": rng.choice(["clothing", "shoes", *"abcd"]),
                 "device": rng.choice(["Desktop", "Mobile", "TV", None]),
                 "title": rng.choice(["t1", "t2", None]),
                 "country": rng.choice(["Chile", "Peru", "Chad", "Unknown"]),
                 "gender": rng.choice(["F", "M", "X", None]),
-                "age": rng.choice([None, 17.5, 30, 130]),
+                "age": rng.choice([None, 17.5, 30, 35, 35, 130]),
                 "bot": rng.choice([None, None, None, "curl", "Googlebot"]),
             }
             batch.append((now_s - rng.choice([0, 0, 0, 900, 4000]), rng.choice("uvwxyz"), fields))
