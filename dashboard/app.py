@@ -39,7 +39,8 @@ def main() -> None:
         st.error(refusal(host or ""))
         st.stop()
     if st.query_params.get("view") == "wall":
-        wall()
+        asked = st.query_params.get("zone", "UTC")
+        wall(ZoneInfo(asked if asked in available_timezones() else "UTC"))
         return
     title, choice = st.columns([4, 1], vertical_alignment="bottom")
     title.html("<h1>Clicks</h1>")
@@ -106,11 +107,10 @@ def _visitor() -> str:
 
 
 @st.fragment(run_every=REFRESH_S)
-def wall() -> None:
+def wall(zone: ZoneInfo) -> None:
     """Show the figures of the wall, and the state of the page around them."""
     feed, drawings = _shared()
     sight = feed.look()
-    zone = ZoneInfo("UTC")
     verdict = header.verdict(sight.state, sight.watch, zone, sight.flow_ms, sight.ahead_ms)
     st.html(verdict + header.pulse(sight.flow_ms))
     with st.container(key="figures"):

@@ -38,9 +38,9 @@ class ByPage(Metric[Figures]):
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks, each of which has a product."""
-        page = self._pages(item.words("product"), item.words("category"))
-        self.count(counted(item.second, page), item.newest_s)
-        if len(page):
+        if len(item):
+            page = self._pages(item.words("product"), item.words("category"))
+            self.count(counted(item.second, page), item.newest_s)
             self._entitle(page, item.time_ns, item.words("title"))
 
     def count(self, counts: Counts, newest_s: int) -> None:

@@ -40,6 +40,8 @@ class ByWord(Metric[Mapping[str, int]]):
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
+        if not len(item):
+            return
         words = item.words(self.column)
         used, place = words.used()
         numbers = self._words.numbers(words.words[code] or "" for code in used.tolist())

@@ -52,6 +52,8 @@ class LookingAt(Metric[list[View]]):
         """Take in admitted clicks."""
         self._newest.table.clear(item.freed)
         self._from_s = max(self._from_s, item.newest_s + 1 - self._window_s)
+        if not len(item):
+            return
         recent = np.flatnonzero(item.second >= self._from_s)
         if len(recent):
             self._newest.add(item.slot[recent], item.time_ns[recent], self._numbers(item, recent))

@@ -49,6 +49,8 @@ class Table:
 
     def clear(self, rows: Ints) -> None:
         """Make `rows` vacant."""
+        if not len(rows):
+            return
         rows = rows[rows < len(self)]
         for column in self._columns.values():
             column[rows] = 0

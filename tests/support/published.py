@@ -99,19 +99,8 @@ def assert_same_board(found: dict[str, Any], expected: Expected) -> None:
     for key, value in expected["board"].items():
         assert board[key] == (pytest.approx(value, rel=1e-12) if isinstance(value, float) else value), key
     for key in FRAMES:
-        assert found[key] == as_written(expected[key]), key
+        assert found[key] == expected[key], key
     assert_sums(found)
-
-
-def as_written(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return rows with fractions as near as a frame has them: pandas writes ten decimals."""
-    return [
-        {
-            name: pytest.approx(cell, abs=1e-9) if isinstance(cell, float) else cell
-            for name, cell in row.items()
-        }
-        for row in rows
-    ]
 
 
 def assert_same_journeys(found: dict[str, Any], expected: Expected) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA as LISTED  # type: ignore[import-untyped]
 from crawleruseragents import is_crawler
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from flows.ingest import bots
 from flows.ingest.bots import bot_name, bots_of, kind_of
@@ -53,6 +55,18 @@ def test_every_example_of_the_list_is_a_bot_and_as_the_list_itself_reads_it() ->
     assert len(agents) > 1000
     wrong = [agent for agent in agents if (bot_name(agent) is not None) != is_crawler(agent)]
     assert wrong == []
+
+
+PIECES = [entry["pattern"].replace("\\", "") for entry in LISTED[::40]]
+
+
+@given(
+    st.lists(st.sampled_from([*PIECES, "Mozilla/5.0 ", "(X11; ", " ", "bot", "Crawl", "/2.1"]), max_size=6)
+)
+@settings(max_examples=300, deadline=None)
+def test_it_finds_what_the_list_itself_finds(pieces: list[str]) -> None:
+    agent = "".join(pieces)
+    assert (bot_name(agent) is not None) == is_crawler(agent)
 
 
 def test_names_are_words_and_kinds_are_known() -> None:
