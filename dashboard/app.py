@@ -66,15 +66,15 @@ def live(zone: ZoneInfo) -> None:
         + headline(sight.board or Figures())
         + header.freshness(sight.state, watch, zone, flow_ms)
     )
-    drawn = drawings.of(sight.board, zone)
+    drawn, personal = drawings.of(sight.board, zone), _is_personal(sight.board)
     with st.container(key="figures"):
-        for row in layout.rows(personal=_is_personal(sight.board)):
+        for row in layout.rows(personal=personal):
             places = st.columns([width for _, width in row]) if len(row) > 1 else [st.container(gap=None)]
             for place, (panel, _) in zip(places, row, strict=True):
                 with place, panel.frame():
                     for part in _parts(panel, sight, zone, drawn):
                         part.show()
-        if _is_personal(sight.board):
+        if personal:
             rejected.show(drawn["rejected"])
 
 

@@ -19,12 +19,8 @@ UNSEEN_MS = 5000
 
 
 class Sight(NamedTuple):
-    """What there is to see: the board if any, how far to trust it, the flow's clock, and how ours differs.
+    """What there is to see: the board if any, how far to trust it, the flow's clock, and how ours differs."""
 
-    `number` is that of the look: all viewers who have the same one see the same.
-    """
-
-    number: int
     board: Board | None
     state: State
     watch: Watch
@@ -46,11 +42,11 @@ class Feed:
         """Return what there is to see now."""
         with self._lock:
             if self._sight is None or time.monotonic() * 1000 - self._looked_ms > FRESH_MS:
-                self._sight = self._look(0 if self._sight is None else self._sight.number + 1)
+                self._sight = self._look()
                 self._looked_ms = time.monotonic() * 1000
             return self._sight
 
-    def _look(self, number: int) -> Sight:
+    def _look(self) -> Sight:
         if time.monotonic() * 1000 - self._looked_ms > UNSEEN_MS:
             self._watch.totals.clear()  # nobody looked: a rate over the gap would be a guess
         self._watch.see(self._read(), time.monotonic() * 1000)
@@ -59,7 +55,7 @@ class Feed:
         watch.owners, watch.totals = self._watch.owners.copy(), self._watch.totals.copy()
         flow_ms = watch.flow_ms(now_ms, ticks_ms)
         state, ahead_ms = watch.state(now_ms, ticks_ms), watch.ahead_ms(now_ms, ticks_ms)
-        return Sight(number, watch.board, state, watch, flow_ms, ahead_ms)
+        return Sight(watch.board, state, watch, flow_ms, ahead_ms)
 
     def _read(self) -> Board | BoardError | None:
         try:

@@ -63,6 +63,11 @@ def clock(epoch_ms: float | None, zone: tzinfo, near_ms: float | None = None) ->
     return moment.strftime("%H:%M:%S" if same_day else "%Y-%m-%d %H:%M:%S")
 
 
+def joined(*names: str) -> str:
+    """Write names beside each other, without those that are empty."""
+    return " · ".join(filter(None, names))
+
+
 def safe(text: str) -> str:
     """Make foreign text fit for HTML: escaped, cut if endless, its writing direction its own."""
     cut = text if len(text) <= LONGEST_TEXT else text[:LONGEST_TEXT] + "…"

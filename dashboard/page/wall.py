@@ -5,7 +5,7 @@ It shows no visitor's id, no address, no log and no raw data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from dashboard.data.board import Figures
 from dashboard.data.tables import MINUTES
@@ -56,9 +56,7 @@ def _offers(board: Figures) -> str:
 
 def _looking(board: Figures) -> str:
     rows = (board.rows(VIEWS) or ())[:_PAGES]
-    return _bars(
-        Bar(row.title or row.product_id, row.visitors, _most(r.visitors for r in rows)) for row in rows
-    )
+    return _bars([(row.title or row.product_id, row.visitors) for row in rows])
 
 
 def _trends(board: Figures) -> str:
@@ -70,13 +68,11 @@ def _trends(board: Figures) -> str:
 
 
 def _categories(board: Figures) -> str:
-    rows = (board.rows(POPULARITY) or ())[:_CATEGORIES]
-    return _bars(Bar(name, count, _most(n for _, n in rows)) for name, count in rows)
+    return _bars((board.rows(POPULARITY) or ())[:_CATEGORIES])
 
 
-def _most(counts: Iterable[int]) -> int:
-    return max(counts, default=0)
-
-
-def _bars(bars: Iterable[Bar]) -> str:
-    return bar_list(bars) if (bars := list(bars)) else f'<p class="none">{UNKNOWN}</p>'
+def _bars(rows: Sequence[tuple[str, int]]) -> str:
+    most = max((count for _, count in rows), default=0)
+    return (
+        bar_list(Bar(name, count, most) for name, count in rows) if rows else f'<p class="none">{UNKNOWN}</p>'
+    )

@@ -69,6 +69,12 @@ def bot_name(agent: str | None) -> str | None:
     return _list().bots[min(matched, key=_list().rank)].name if matched else None
 
 
+def bot_of(agent: object, device: object) -> str | None:
+    """Return the name of the bot that a click is of, None if it is a person's, by fields as they came."""
+    name = bot_name(agent) if isinstance(agent, str) else None
+    return name or (UNNAMED if isinstance(device, str) and is_declared(device) else None)
+
+
 def is_declared(device: str | None) -> bool:
     """Return whether a device type says itself that it is a bot."""
     return device is not None and device.lower() == "bot"

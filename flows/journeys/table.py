@@ -107,13 +107,12 @@ class Journey:
         A row fits as far as that depends on the click alone. A click without gender or age does not count,
         and has no bit set.
         """
-        known = np.array([word is not None for word in gender.words], bool)
         words = category.filled(UNKNOWN).words
         bits = np.ones(len(words), np.min_scalar_type(2 << len(self.steps)))
         for number, step in enumerate(self.steps, 1):
             bits[[step.category in (ANY, SAME, word) for word in words]] |= bits.dtype.type(1 << number)
         fits: Ints = bits[category.codes]
-        fits[~(known[gender.codes] & ~np.isnan(age))] = 0
+        fits[~(gender.known() & ~np.isnan(age))] = 0
         for who in {step.who for step in self.steps if step.who}:
             rows = fits.dtype.type(sum(1 << n for n, step in enumerate(self.steps, 1) if step.who == who))
             asked = np.flatnonzero(fits & rows)

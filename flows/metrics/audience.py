@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
-from heapq import nsmallest
 from typing import NamedTuple
 
 import numpy as np
 
-from flows.metrics.metric import Metric, Part, Published
+from flows.metrics.metric import Metric, Part, Published, added, ranked
 from flows.model.columns import Floats, Ints, Words
 from flows.model.fields import UNKNOWN
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
@@ -49,28 +47,27 @@ class Audience(Metric[AudienceFigures]):
     def begin(self) -> None:
         """Make what a shard keeps, empty."""
         # A click's number is that of its country, times _PEOPLE, and that of gender and band of age.
-        self._newest = Newest()
+        self._newest = Newest(self._window_s)
         self._countries = Names[str]()
         self._saved = 0
-        self._from_s = 0
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
-        self._newest.table.clear(item.freed)
-        self._from_s = max(self._from_s, item.newest_s + 1 - self._window_s)
+        self._newest.clear(item.freed)
+        self._newest.advance(item.newest_s + 1)
         if not len(item):
             return
         country = item.words("country")
         used, place = country.used()
         countries = self._countries.numbers(country.words[code] or UNKNOWN for code in used.tolist())[place]
         number = countries * _PEOPLE + people(item.words("gender"), item.columns.floats("age"))
-        recent = np.flatnonzero(item.second >= self._from_s)
+        recent = self._newest.recent(item.second)
         self._newest.add(item.slot[recent], item.time_ns[recent], number[recent])
 
     def report(self, as_of_s: int) -> AudienceFigures:
         """Return the shard's figures."""
-        self._from_s = max(self._from_s, as_of_s - self._window_s)
-        numbers = self._newest.numbers(self._newest.slots(as_of_s - self._window_s))
+        self._newest.advance(as_of_s)
+        numbers, _ = self._newest.clicks()
         visitors = np.bincount(numbers, minlength=len(self._countries) * _PEOPLE).reshape(-1, _PEOPLE)
         by_country = visitors.sum(axis=1)
         names = self._countries.names
@@ -87,31 +84,27 @@ class Audience(Metric[AudienceFigures]):
         )
 
     def _country_rows(self, shards: Sequence[AudienceFigures]) -> dict[str, list[str] | list[int]]:
-        total: Counter[str] = Counter()
-        for shard in shards:
-            total.update(shard.countries)
+        total = added(shard.countries for shard in shards)
         unknown = total.pop(UNKNOWN, 0)
-        ranked = nsmallest(self._top, total.items(), key=lambda item: (-item[1], item[0]))
-        others = sum(total.values()) - sum(number for _, number in ranked)
+        top = ranked(total, self._top)
+        others = sum(total.values()) - sum(number for _, number in top)
         rows = [
-            *ranked,
+            *top,
             *((name, number) for name, number in ((OTHER, others), (UNKNOWN, unknown)) if number),
         ]
         return {"country": [name for name, _ in rows], "visitors": [number for _, number in rows]}
 
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all; when all, countries of nobody are forgotten first."""
-        table = self._newest.table
         if everything:
             self._forget()
             self._saved = 0
         new, self._saved = self._countries.names[self._saved :], len(self._countries)
-        part = table.everything("newest_ns") if everything else table.changes()
-        return {"countries": new, "newest": part}
+        return {"countries": new, "newest": self._newest.changes(everything=everything)}
 
     def _forget(self) -> None:
         known = len(self._countries)
-        held = np.unique(self._newest.forget(self._from_s) // _PEOPLE)
+        held = np.unique(self._newest.forget() // _PEOPLE)
         number = self._countries.keep(held, known)[:, None] * _PEOPLE + np.arange(_PEOPLE)
         self._newest.renumber(number.ravel())
 
@@ -119,7 +112,7 @@ class Audience(Metric[AudienceFigures]):
         """Take in a part of the state."""
         self._countries.numbers(part["countries"])
         self._saved = len(self._countries)
-        self._newest.table.load(part["newest"])
+        self._newest.load(part["newest"])
 
 
 def people(gender: Words, age: Floats) -> Ints:

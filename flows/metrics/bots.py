@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from heapq import nsmallest
 from typing import NamedTuple
 
 from flows.ingest.bots import kind_of
 from flows.metrics.by_word import ByWord
-from flows.metrics.metric import Frame, Metric, Part, Published
+from flows.metrics.metric import Frame, Metric, Part, Published, added, ranked
 from flows.metrics.visitors import VisitorFigures, Visitors
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 
@@ -59,12 +57,10 @@ class Bots(Metric[BotFigures]):
             barrier, [shard.visitors for shard in shards]
         )
         minutes = of_visitors.frames[Visitors.frames[0]]
-        clicks: Counter[str] = Counter()
-        for shard in shards:
-            clicks.update(shard.clicks)
+        clicks = added(shard.clicks for shard in shards)
         everybody = sum(clicks.values())
         people = clicks.pop(PEOPLE, 0)
-        top = nsmallest(self._top, clicks.items(), key=lambda item: (-item[1], item[0]))
+        top = ranked(clicks, self._top)
         names: Frame = {
             "name": [name for name, _ in top],
             "kind": [kind_of(name) for name, _ in top],

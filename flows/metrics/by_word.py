@@ -8,14 +8,12 @@ column, frames = "country", ("country_popularity",)
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
-from heapq import nsmallest
 from typing import ClassVar
 
 import numpy as np
 
-from flows.metrics.metric import Metric, Part, Published
+from flows.metrics.metric import Metric, Part, Published, added, ranked
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.names import Names
 from flows.windows.slices import Slices
@@ -55,11 +53,9 @@ class ByWord(Metric[Mapping[str, int]]):
 
     def publish(self, barrier: AlignedBarrier, shards: Sequence[Mapping[str, int]]) -> Published:
         """Return the table of the most clicked."""
-        total: Counter[str] = Counter()
-        for shard in shards:
-            total.update(shard)
-        ranked = nsmallest(self._top, total.items(), key=lambda item: (-item[1], item[0]))
-        words, counts = [word for word, _ in ranked], [clicks for _, clicks in ranked]
+        total = added(shards)
+        top = ranked(total, self._top)
+        words, counts = [word for word, _ in top], [clicks for _, clicks in top]
         if len(total) > self._top:
             words.append(f"({len(total) - self._top} others)")
             counts.append(sum(total.values()) - sum(counts))

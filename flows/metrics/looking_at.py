@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from heapq import nsmallest
 from typing import NamedTuple
 
 import numpy as np
 
-from flows.metrics.metric import Frame, Metric, Part, Published
+from flows.metrics.metric import Frame, Metric, Part, Published, ranked
 from flows.model.columns import Ints, distinct
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.names import Names
@@ -43,18 +42,17 @@ class LookingAt(Metric[list[View]]):
 
     def begin(self) -> None:
         """Make what a shard keeps, empty."""
-        self._newest = Newest()
+        self._newest = Newest(self._window_s)
         self._views = Names[tuple[str | None, str, str | None]]()
         self._saved = 0
-        self._from_s = 0
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks."""
-        self._newest.table.clear(item.freed)
-        self._from_s = max(self._from_s, item.newest_s + 1 - self._window_s)
+        self._newest.clear(item.freed)
+        self._newest.advance(item.newest_s + 1)
         if not len(item):
             return
-        recent = np.flatnonzero(item.second >= self._from_s)
+        recent = self._newest.recent(item.second)
         if len(recent):
             self._newest.add(item.slot[recent], item.time_ns[recent], self._numbers(item, recent))
 
@@ -74,12 +72,11 @@ class LookingAt(Metric[list[View]]):
 
     def report(self, as_of_s: int) -> list[View]:
         """Return what the shard's visitors look at."""
-        self._from_s = max(self._from_s, as_of_s - self._window_s)
-        slots = self._newest.slots(as_of_s - self._window_s)
-        numbers = self._newest.numbers(slots)
+        self._newest.advance(as_of_s)
+        numbers, times_ns = self._newest.clicks()
         visitors = np.bincount(numbers, minlength=len(self._views))
         newest_ns = np.zeros(len(self._views), np.int64)
-        np.maximum.at(newest_ns, numbers, self._newest.table["newest_ns"][slots])
+        np.maximum.at(newest_ns, numbers, times_ns)
         views = self._views.names
         return [
             View(product, category, title, int(visitors[number]), int(newest_ns[number]))
@@ -99,7 +96,7 @@ class LookingAt(Metric[list[View]]):
             page = view.product, view.category
             visitors[page] = visitors.get(page, 0) + view.visitors
             titles[page] = max(titles.get(page, (0, "")), (view.newest_ns, view.title or ""))
-        top = nsmallest(self._top, visitors.items(), key=lambda item: (-item[1], item[0]))
+        top = ranked(visitors, self._top)
         rows: list[tuple[str | None, str | None, str | None, int]] = [
             (product, category, titles[product, category][1] or None, number)
             for (product, category), number in top
@@ -119,18 +116,16 @@ class LookingAt(Metric[list[View]]):
 
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all; when all, pages that nobody looks at are forgotten first."""
-        table = self._newest.table
         if everything:
             known = len(self._views)
-            held = self._newest.forget(self._from_s)
+            held = self._newest.forget()
             self._newest.renumber(self._views.keep(held, known))
             self._saved = 0
         new, self._saved = self._views.names[self._saved :], len(self._views)
-        part = table.everything("newest_ns") if everything else table.changes()
-        return {"views": new, "newest": part}
+        return {"views": new, "newest": self._newest.changes(everything=everything)}
 
     def load(self, part: Part) -> None:
         """Take in a part of the state."""
         self._views.numbers(tuple(view) for view in part["views"])
         self._saved = len(self._views)
-        self._newest.table.load(part["newest"])
+        self._newest.load(part["newest"])

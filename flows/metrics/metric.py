@@ -13,14 +13,17 @@ back; added to a flow that has state it begins empty.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
+from heapq import nsmallest
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from flows.entries.entry import Entries
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 
 Figures = TypeVar("Figures")
+Name = TypeVar("Name", str, tuple[str, str])
 Self = TypeVar("Self", bound="Metric[Any]")
 # What goes to disk: arrays, numbers, strings, bytes, lists and dicts of these.
 Part = dict[str, Any]
@@ -83,3 +86,16 @@ class Metric(ABC, Generic[Figures]):
 def sums(lists: Sequence[Sequence[int]]) -> list[int]:
     """Return the sums of lists of one length, place by place."""
     return [sum(column) for column in zip(*lists, strict=True)]
+
+
+def added(shards: Iterable[Mapping[str, int]]) -> Counter[str]:
+    """Return the counts of all shards together."""
+    total: Counter[str] = Counter()
+    for shard in shards:
+        total.update(shard)
+    return total
+
+
+def ranked(counts: Mapping[Name, int], top: int) -> list[tuple[Name, int]]:
+    """Return the `top` names with the highest counts, ties by name."""
+    return nsmallest(top, counts.items(), key=lambda item: (-item[1], item[0]))

@@ -1,7 +1,7 @@
 """Rising and falling products: the last minutes against those before, corrected by the whole shop.
 
-    45 minutes before: b of B clicks ──────────┐     last 15 minutes: a of A clicks
-    ─────────────────────────────────────────────┼──────────────────────┤ as_of
+    45 minutes before: b of B clicks             last 15 minutes: a of A clicks
+    ─────────────────────────────────────────────┼──────────────────────────────┤ as_of
 
 If a page had kept its share of the shop, a would be E = (b / 3) * A / (B / 3). By how much it is more or
 less, in standard deviations of a Poisson count (at least one click), is z = (a - E) / sqrt(max(E, 1)).

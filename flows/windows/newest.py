@@ -8,6 +8,8 @@ Of clicks of one time the later arrival is the newer.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from flows.model.columns import Ints
@@ -15,39 +17,63 @@ from flows.windows.table import Table
 
 
 class Newest:
-    """By slot the time of the newest click, and the number that it came with, from 0 on."""
+    """By slot the time of the newest click of the last `window_s` seconds, and its number, from 0 on."""
 
-    def __init__(self) -> None:
+    def __init__(self, window_s: int) -> None:
+        self._window_s, self._from_s = window_s, 0
         # The number is kept one higher: a vacant row is all zero.
-        self.table = Table(newest_ns=np.int64, number=np.uint32)
+        self._table = Table(newest_ns=np.int64, number=np.uint32)
+
+    def advance(self, as_of_s: int) -> None:
+        """Let the window end at `as_of_s`."""
+        self._from_s = max(self._from_s, as_of_s - self._window_s)
+
+    def clear(self, slots: Ints) -> None:
+        """Forget visitors."""
+        self._table.clear(slots)
+
+    def recent(self, second: Ints) -> Ints:
+        """Return which clicks are in the window, by number."""
+        return np.flatnonzero(second >= self._from_s)
 
     def add(self, slot: Ints, time_ns: Ints, number: Ints) -> None:
         """Take in clicks in the order of arrival."""
         if not len(slot):
             return
-        self.table.reserve(int(slot.max()) + 1)
-        newest_ns = self.table["newest_ns"]
+        self._table.reserve(int(slot.max()) + 1)
+        newest_ns = self._table["newest_ns"]
         np.maximum.at(newest_ns, slot, time_ns)
         rows = np.flatnonzero(time_ns == newest_ns[slot])
         # Of several rows of one slot the last is assigned.
-        self.table["number"][slot[rows]] = number[rows] + 1
-        self.table.touch(slot[rows])
+        self._table["number"][slot[rows]] = number[rows] + 1
+        self._table.touch(slot[rows])
 
-    def slots(self, from_s: int) -> Ints:
-        """Return the slots whose newest click is at `from_s` or later."""
-        return np.flatnonzero(self.table["newest_ns"] >= max(from_s * 10**9, 1))
+    def clicks(self) -> tuple[Ints, Ints]:
+        """Return (numbers, times in nanoseconds) of the newest clicks in the window, both int64."""
+        slots = self._slots()
+        return self._numbers(slots), self._table["newest_ns"][slots]
 
-    def numbers(self, slots: Ints) -> Ints:
-        """Return the numbers of the slots' newest clicks, int64."""
-        return self.table["number"][slots].astype(np.int64) - 1
+    def _slots(self) -> Ints:
+        return np.flatnonzero(self._table["newest_ns"] >= max(self._from_s * 10**9, 1))
 
-    def forget(self, from_s: int) -> Ints:
-        """Forget clicks before `from_s`; returns the numbers that are left, ascending."""
-        newest_ns = self.table["newest_ns"]
-        self.table.clear(np.flatnonzero((newest_ns > 0) & (newest_ns < from_s * 10**9)))
-        return np.unique(self.numbers(self.slots(from_s)))
+    def _numbers(self, slots: Ints) -> Ints:
+        return self._table["number"][slots].astype(np.int64) - 1
+
+    def forget(self) -> Ints:
+        """Forget clicks that the window has left; returns the numbers of the others, ascending."""
+        newest_ns = self._table["newest_ns"]
+        self._table.clear(np.flatnonzero((newest_ns > 0) & (newest_ns < self._from_s * 10**9)))
+        return np.unique(self._numbers(self._slots()))
 
     def renumber(self, number: Ints) -> None:
-        """Give each click left another number: `number[old]`."""
-        slots = self.slots(0)
-        self.table["number"][slots] = number[self.numbers(slots)] + 1
+        """Give each click that `forget` left another number: `number[old]`."""
+        slots = self._slots()
+        self._table["number"][slots] = number[self._numbers(slots)] + 1
+
+    def changes(self, *, everything: bool) -> dict[str, Any]:
+        """Return what changed since the last call, or all."""
+        return self._table.everything("newest_ns") if everything else self._table.changes()
+
+    def load(self, part: dict[str, Any]) -> None:
+        """Take in what `changes` gave."""
+        self._table.load(part)

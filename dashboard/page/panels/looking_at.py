@@ -10,7 +10,7 @@ from dashboard.data.values import text
 from dashboard.page.html import Bar, bar_list
 from dashboard.page.panels.panel import Panel, View, empty
 from dashboard.page.parts import Html, Part
-from dashboard.page.text import share
+from dashboard.page.text import joined, share
 from flows.metrics.looking_at import LookingAt
 
 HEIGHT = 514
@@ -43,7 +43,7 @@ def _draw(board: Figures, view: View) -> Iterator[Part]:
 
 
 def _bar(row: Looked, total: int, most: int) -> Bar:
-    under = " · ".join(name for name in (row.category, row.product_id) if name)
+    under = joined(row.category, row.product_id)
     note = share(row.visitors / total if total else None)
     # Of all other pages together a bar would dwarf those of the pages.
     most = most if row.product_id else 0

@@ -10,6 +10,7 @@ from dashboard.data.values import text
 from dashboard.page.html import Bar, bar_list
 from dashboard.page.panels.panel import Panel, View, empty
 from dashboard.page.parts import Html, Part
+from dashboard.page.text import joined
 from flows.metrics.pages import Pages
 
 HEIGHT = 446
@@ -26,7 +27,7 @@ class Page(NamedTuple):
     @property
     def under(self) -> str:
         """What stands below the title."""
-        return " · ".join(name for name in (self.category, self.product_id) if name)
+        return joined(self.category, self.product_id)
 
 
 def _page(row: Row) -> Page:

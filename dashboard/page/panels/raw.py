@@ -8,12 +8,12 @@ from zoneinfo import ZoneInfo
 import pandas as pd
 import streamlit as st
 
-from dashboard.data.board import Figures, Row
+from dashboard.data.board import Figures
 from dashboard.data.tables import CLICKS
 from dashboard.page.charts import arrow
 from dashboard.page.panels.panel import Panel, View, empty, times
 from dashboard.page.parts import TABLE_HEIGHT, Grid, Part
-from flows.ingest.bots import UNNAMED, bot_name, is_declared
+from flows.ingest.bots import bot_of
 
 COLUMNS = {  # column of the frame: heading and width; the moment comes first, in the page's zone
     "datetime": ("Time", 190),
@@ -39,7 +39,7 @@ def _draw(board: Figures, view: View) -> Iterator[Part]:
     if not rows:
         yield empty(rows, "No click in the last hour.", TABLE_HEIGHT)
         return
-    rows = tuple({**row, "bot": _bot(row)} for row in rows)
+    rows = tuple({**row, "bot": bot_of(row.get("userAgent"), row.get("deviceType"))} for row in rows)
     frame = pd.DataFrame({name: _cells(name, [row.get(name) for row in rows], view.zone) for name in COLUMNS})
     columns = {
         name: st.column_config.DatetimeColumn(heading, format="YYYY-MM-DD HH:mm:ss.SSS", width=width)
@@ -50,13 +50,6 @@ def _draw(board: Figures, view: View) -> Iterator[Part]:
         for name, (heading, width) in COLUMNS.items()
     }
     yield Grid(arrow(frame), columns, "raw")
-
-
-def _bot(row: Row) -> str | None:
-    """Return the name of the bot that a click is of, judged as the flow does."""
-    agent, device = row.get("userAgent"), row.get("deviceType")
-    name = bot_name(agent) if isinstance(agent, str) else None
-    return name or (UNNAMED if isinstance(device, str) and is_declared(device) else None)
 
 
 def _cells(name: str, values: list[object], zone: ZoneInfo) -> pd.Series:

@@ -9,7 +9,7 @@ from dashboard.data.board import Figures, Row, Table
 from dashboard.data.values import text
 from dashboard.page.panels.panel import Panel, View, empty
 from dashboard.page.parts import Html, Part
-from dashboard.page.text import UNKNOWN, hint, number, safe
+from dashboard.page.text import UNKNOWN, hint, joined, number, safe
 from flows.metrics.trending import Trending
 
 HEIGHT = 446
@@ -59,7 +59,7 @@ def _draw(board: Figures, view: View) -> Iterator[Part]:
 
 def trend_html(row: Trend) -> str:
     """Write one product."""
-    name, under = row.title or row.product_id, " · ".join(filter(None, (row.category, row.product_id)))
+    name, under = row.title or row.product_id, joined(row.category, row.product_id)
     expected = "none before" if row.direction == "new" else f"{number(row.expected)} expected"
     word = _WORDS.get(row.direction, "")
     return (

@@ -16,7 +16,7 @@ CLICKS = st.lists(st.tuples(st.integers(0, 4), st.integers(1, 6), st.integers(0,
 def test_it_is_the_newest_and_of_one_time_the_last_to_arrive(
     batches: list[list[tuple[int, int, int]]],
 ) -> None:
-    newest, wanted = Newest(), dict[int, tuple[int, int]]()
+    newest, wanted = Newest(300), dict[int, tuple[int, int]]()
     for batch in batches:
         newest.add(
             *(np.array(column, np.int64) for column in (zip(*batch, strict=True) if batch else ([], [], [])))
@@ -24,14 +24,17 @@ def test_it_is_the_newest_and_of_one_time_the_last_to_arrive(
         for slot, time_ns, number in batch:
             if time_ns >= wanted.get(slot, (0, 0))[0]:
                 wanted[slot] = time_ns, number
-    slots = newest.slots(0)
-    assert dict(zip(slots.tolist(), newest.numbers(slots).tolist(), strict=True)) == {
-        slot: number for slot, (_, number) in wanted.items()
-    }
+    numbers, times_ns = newest.clicks()
+    slots = newest.changes(everything=True)["row"]
+    assert (
+        dict(zip(slots.tolist(), zip(times_ns.tolist(), numbers.tolist(), strict=True), strict=True))
+        == wanted
+    )
 
 
 def test_what_is_before_a_second_is_forgotten() -> None:
-    newest = Newest()
+    newest = Newest(300)
     newest.add(np.array([0, 1]), np.array([5, 6]) * 10**9, np.array([3, 4]))
-    assert newest.forget(6).tolist() == [4]
-    assert newest.slots(0).tolist() == [1]
+    newest.advance(306)
+    assert newest.forget().tolist() == [4]
+    assert newest.changes(everything=True)["row"].tolist() == [1]
