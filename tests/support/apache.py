@@ -23,6 +23,7 @@ inter.broker.listener.name=CLIENT
 controller.listener.names=CONTROL
 listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROL:PLAINTEXT
 log.dirs={directory}/log
+log.retention.ms=-1
 auto.create.topics.enable=true
 group.initial.rebalance.delay.ms=0
 offsets.topic.num.partitions=1
@@ -41,7 +42,10 @@ def missing() -> str:
 
 
 class Apache(Server):
-    """An Apache Kafka that keeps its log and its groups' offsets across restarts, until it is left."""
+    """An Apache Kafka that keeps its log and its groups' offsets across restarts, until it is left.
+
+    It deletes no record for its age: tests have records of 1970.
+    """
 
     start_s = 60.0
 
