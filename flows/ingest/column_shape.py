@@ -17,9 +17,8 @@ from flows.ingest.validate import known, loose_of, nanoseconds, ns_of, user_of
 from flows.model.columns import Bools, Ints
 from flows.model.event_time import OLDEST_NS
 from flows.model.fields import MAX_NAME_CHARS
-from flows.model.rejected import CODES
+from flows.model.rejected import CODES, MAX_ROWS
 
-MAX_ROWS = 10_000
 # Sums of two integers below it are integers of 64 bits.
 _SAFE = 1 << 62
 _LAST_NS = (1 << 63) - 1

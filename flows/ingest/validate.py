@@ -11,7 +11,7 @@ from typing import Any, Final, NoReturn
 import msgspec
 import numpy as np
 
-from flows.ingest.forms import ANY, LOOSE_FIELDS, NAMES, REQUIRED, TYPES, USED, WRITTEN, Click
+from flows.ingest.forms import ANY, LOOSE_FIELDS, NAMES, REQUIRED, TYPES, USED, WRITTEN
 from flows.ingest.iso import RecordError, iso_ns
 from flows.model.columns import Ints
 from flows.model.event_time import OLDEST_NS
@@ -81,8 +81,8 @@ def _whole(match: re.Match[bytes]) -> bytes:
     return b"\\ufffd" if match[1] else match[0]
 
 
-def click_of(fields: Any, newest_ns: int) -> Any:
-    """Return the `Click` of an object's fields, its `timestamp` in nanoseconds.
+def click_of(fields: Any, newest_ns: int) -> tuple[Any, ...]:
+    """Return the fields USED of an object that is a click, the event time in nanoseconds.
 
     Raises RecordError, also for an event time after `newest_ns`.
     """
@@ -110,7 +110,7 @@ def click_of(fields: Any, newest_ns: int) -> Any:
     if time_ns > newest_ns:
         reason = "too_new"
         raise RecordError(reason)
-    return Click(time_ns, user, *others)
+    return time_ns, user, *others
 
 
 def known(name: str, value: Any) -> Any:

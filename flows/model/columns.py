@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,9 +50,13 @@ class Words:
         words = list(map(rename, self.words))
         if words == self.words:
             return self
-        numbers: dict[str | None, int] = {}
-        codes = np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int32)
-        return Words(codes[self.codes], list(numbers))
+        column = encoded(words)
+        return Words(column.codes[self.codes], column.words)
+
+    def followed_by(self, other: Words) -> Words:
+        """Return this column and then another."""
+        both = encoded(itertools.chain(self.words, other.words))
+        return Words(np.append(self.codes, both.codes[len(self.words) :][other.codes]), both.words)
 
     def take(self, index: Ints | slice) -> Words:
         """Return the rows of `index`; the dictionary is shared."""
@@ -102,20 +105,11 @@ class Columns(dict[str, Column]):
         )
 
 
-class Encoder:
-    """Numbers words in the order of their first use, to make a column of them chunk by chunk."""
-
-    def __init__(self) -> None:
-        self._numbers: defaultdict[str | None, int] = defaultdict(itertools.count().__next__)
-        self._codes: list[Ints] = [np.empty(0, np.int32)]
-
-    def add(self, words: Sequence[str | None]) -> None:
-        """Append `words` to the column."""
-        self._codes.append(np.fromiter(map(self._numbers.__getitem__, words), np.int32, len(words)))
-
-    def column(self) -> Words:
-        """Return the column."""
-        return Words(np.concatenate(self._codes), list(self._numbers))
+def encoded(words: Iterable[str | None]) -> Words:
+    """Return a column of words."""
+    numbers: dict[str | None, int] = {}
+    codes = np.array([numbers.setdefault(word, len(numbers)) for word in words], np.int32)
+    return Words(codes, list(numbers))
 
 
 def distinct(numbers: Ints, below: int) -> tuple[Ints, Ints]:

@@ -35,16 +35,12 @@ class Lines:
             return self.data[index]
         return self.data[self.bounds[index] : self.bounds[index + 1] - 1]
 
-    def records(self, first: int, last: int) -> list[bytes]:
-        """Return the records [first, last)."""
-        if isinstance(self.data, list):
-            return self.data[first:last]
-        return self.text(first, last).split(b"\n")
-
-    def text(self, first: int, last: int) -> bytes:
-        """Return the lines [first, last) of a block, without the last newline."""
-        assert isinstance(self.data, bytes)
-        return self.data[self.bounds[first] : self.bounds[last] - 1]
+    def joined(self) -> tuple[bytes, Ints]:
+        """Return the records in a row, and their bounds in it as a block has them."""
+        if isinstance(self.data, bytes):
+            return self.data, self.bounds
+        sizes = np.fromiter(map(len, self.data), np.int64, len(self.data))
+        return b"\n".join(self.data), np.append([0], np.cumsum(sizes + 1))
 
     def position(self, index: int) -> int:
         """Return the source position of one record."""

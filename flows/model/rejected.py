@@ -38,6 +38,8 @@ REASONS: Final = {
 KEPT_BYTES: Final = 512
 # The longest record that is looked at; a longer one is `too_large`.
 MAX_RECORD_BYTES: Final = 1 << 20
+# The most rows of a record in columns; one with more has `bad_columns`.
+MAX_ROWS: Final = 10_000
 # About as many as the stream in Redis keeps.
 KEPT_RECORDS = 1000
 

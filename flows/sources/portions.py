@@ -14,8 +14,8 @@ from operator import contains
 
 import numpy as np
 
-from flows.ingest.column_shape import MAX_ROWS
 from flows.model.columns import Ints
+from flows.model.rejected import MAX_ROWS
 
 # So many rows a batch may become, or a few more; records of so many bytes go into one of Kafka's.
 MOST_ROWS = 1 << 17

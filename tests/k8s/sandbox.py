@@ -7,6 +7,7 @@ process 1 of a process namespace of its own. The network is this machine's: addr
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from tests.k8s.image import image
+from tests.k8s.image import DOCKERFILE, image
 from tests.k8s.manifests import Manifest, pod
 from tests.k8s.manifests import environment as variables
 from tests.k8s.tools import ROOT, found, missing, needed
@@ -117,9 +118,20 @@ def _sandbox() -> Iterator[str]:
         yield from ("--ro-bind", sys.base_prefix, sys.base_prefix)
     for source, target in made.copied.items():
         yield from ("--ro-bind", str(ROOT / source), target)
+    yield from ("--ro-bind", str(_compiled()), made.environment["NUMBA_CACHE_DIR"])
     for place, file in made.links.items():
         yield from ("--symlink", file, place)
     yield from ("--chdir", made.workdir)
+
+
+@functools.cache
+def _compiled() -> Path:
+    """Return a folder of what the Dockerfile compiles, in its environment."""
+    made, folder = image().environment, ROOT / ".cache" / "compiled"
+    assert "python -m flows.ingest.scan" in DOCKERFILE.read_text()
+    given = {"NUMBA_CPU_NAME": made["NUMBA_CPU_NAME"], "NUMBA_CACHE_DIR": str(folder)}
+    subprocess.run([sys.executable, "-m", "flows.ingest.scan"], cwd=ROOT, env=os.environ | given, check=True)
+    return folder
 
 
 def _mounted(mounts: dict[str, Path], writable: tuple[str, ...]) -> Iterator[str]:

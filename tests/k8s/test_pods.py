@@ -200,4 +200,6 @@ def test_the_chart_stops_cleanly_with_our_image(
         assert get(f"127.0.0.1:{port}/metrics")
         running.signal(signal.SIGTERM)
         assert running.wait(GRACE_S) == 0, running.output
+        # The image brings what is compiled, and is read-only.
+        assert "compiling" not in running.output
     assert (tmp_path / "work" / "state").is_dir()

@@ -14,7 +14,7 @@ import numpy as np
 
 from flows.journeys.table import JOURNEYS, judge
 from flows.metrics.metric import Metric, Published
-from flows.model.columns import Columns, Encoder
+from flows.model.columns import Columns, encoded
 from flows.model.fields import WORDS
 from flows.model.lines import Lines
 from flows.model.recent import RecentClick
@@ -44,16 +44,13 @@ class OneShard:
 
     def take(self, clicks: list[Click]) -> None:
         """Take in clicks (second, visitor, fields by their columns) in the order of arrival."""
-        columns = {}
-        for field in WORDS:
-            words = Encoder()
-            words.add([fields.get(field.column, field.missing) for _, _, fields in clicks])
-            columns[field.column] = words.column()
-        bots, ages = Encoder(), [fields.get("age") for _, _, fields in clicks]
-        bots.add([fields.get("bot") for _, _, fields in clicks])
-        visitors = Encoder()
-        visitors.add([visitor for _, visitor, _ in clicks])
-        columns |= {"visitor": visitors.column(), "bot": bots.column()}
+        columns = {
+            field.column: encoded(fields.get(field.column, field.missing) for _, _, fields in clicks)
+            for field in WORDS
+        }
+        columns["visitor"] = encoded(visitor for _, visitor, _ in clicks)
+        columns["bot"] = encoded(fields.get("bot") for _, _, fields in clicks)
+        ages = [fields.get("age") for _, _, fields in clicks]
         found = Columns(columns) | {"age": np.array(ages, np.float64)}
         time_ns = np.array([second for second, _, _ in clicks], np.int64) * 10**9
         self._newest_s = max([self._newest_s, *(second for second, _, _ in clicks)])

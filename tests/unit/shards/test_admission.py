@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from flows.model.batch import Barrier
-from flows.model.columns import Columns, Encoder
+from flows.model.columns import Columns, encoded
 from flows.model.event_time import covered_from_s
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING
@@ -30,8 +30,7 @@ def item(
     """Return a batch of clicks at `seconds`, one position each."""
     time_ns = np.array(seconds, np.int64) * 10**9
     in_time = [second for second in seconds if until_s is None or second < until_s]
-    names = Encoder()
-    names.add([f"user-{second}" for second in seconds])
+    names = encoded(f"user-{second}" for second in seconds)
     return ShardClicks(
         shard=0,
         header=Header(
@@ -50,7 +49,7 @@ def item(
         high_ns=np.maximum.accumulate(time_ns),
         row=np.arange(len(seconds), dtype=np.int32),
         lines=Lines([b""] * len(seconds), start, None),
-        columns=Columns(visitor=names.column()),
+        columns=Columns(visitor=names),
     )
 
 

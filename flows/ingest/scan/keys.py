@@ -1,0 +1,64 @@
+"""The keys that are used, known by their first and last bytes in compiled code."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from flows.ingest.scan.json_text import INT, Bytes, U, eight, first_bytes, has_escape
+from flows.model.columns import Ints
+from flows.model.fields import NUMBERS, WORDS
+from flows.runtime.compiled import inlined
+
+# What a key stands for: the number of a column (those of words first), or one of these.
+ODD, UNUSED, TABLE, EPOCH, TIMES, TIME = -2, -1, 50, 53, 54, 55
+_KEYS = {field.name: column for column, field in enumerate((*WORDS, *NUMBERS))} | {
+    **{"TagValues": TABLE, "NumericValues": TABLE + 1, "StringValues": TABLE + 2},
+    **{"Epoch": EPOCH, "Timestamps": TIMES, "timestamp": TIME},
+}
+_SLOTS = 64
+
+
+def _slots(multiplier: int) -> dict[int, str]:
+    """Return the keys by slot; some are lost where two of them meet."""
+    slots = {}
+    for name in _KEYS:
+        first = int.from_bytes(name.encode()[:8], "little")
+        slots[((first + len(name)) * multiplier % (1 << 64)) >> 58] = name
+    return slots
+
+
+# The first factor that has them all apart.
+_FACTOR = next(odd for odd in range(0x9E3779B97F4A7C15, 1 << 64, 2) if len(_slots(odd)) == len(_KEYS))
+_MULTIPLIER = U(_FACTOR)
+
+
+def _known_keys() -> Ints:
+    """Return the keys by slot: first and last eight bytes, length, and what each stands for; uint64 (64, 4).
+
+    A slot without a key has a length that no looked up key has.
+    """
+    keys = np.full((_SLOTS, 4), 1 << 63, np.uint64)
+    for slot, name in _slots(_FACTOR).items():
+        data = name.encode()
+        assert len(data) <= 16
+        keys[slot] = [int.from_bytes(part, "little") for part in (data[:8], data[-8:])] + [
+            len(data),
+            _KEYS[name],
+        ]
+    return keys
+
+
+KNOWN_KEYS = _known_keys()
+
+
+@inlined
+def what_is(d: Bytes, p: int, end: int, keys: Ints) -> int:
+    """Return what the key [p, end) stands for; one with an escape may be any."""
+    size, first = end - p, eight(d, p)
+    if size < 8:
+        first = first_bytes(first, size)
+    last = first if size < 8 else eight(d, end - 8)
+    slot = ((first + U(size)) * _MULTIPLIER) >> U(58)
+    if keys[slot, 0] == first and keys[slot, 1] == last and keys[slot, 2] == U(size):
+        return INT(keys[slot, 3])
+    return ODD if has_escape(d, p, end) else UNUSED

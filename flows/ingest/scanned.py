@@ -1,0 +1,60 @@
+"""What scanning gives of a batch: its plain clicks as columns, and which records are left to be judged."""
+
+from __future__ import annotations
+
+import secrets
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from flows.ingest.scan.scan import scan
+from flows.ingest.scan.words import COLUMN, END, START
+from flows.model.columns import Bools, Floats, Ints, Words
+from flows.model.fields import NUMBERS, WORDS
+from flows.model.lines import Lines
+
+# Nobody outside can know which words meet in one place of the table of words.
+_SEED = np.uint64(secrets.randbits(64))
+
+
+class Scanned(NamedTuple):
+    """The plain clicks of a batch: `row` int32, `time_ns` int64, columns by field.
+
+    Of each record, whether it is `plain`; those among them that are `in_columns`, int32.
+    """
+
+    row: Ints
+    time_ns: Ints
+    words: dict[str, Words]
+    numbers: dict[str, Floats]
+    plain: Bools
+    in_columns: Ints
+
+
+def scanned_in(lines: Lines, newest_ns: int) -> Scanned:
+    """Scan a batch."""
+    data, bounds = lines.joined()
+    found = scan(data, bounds, newest_ns, _SEED)
+    column, start, end = found.words[:, COLUMN], found.words[:, START], found.words[:, END]
+    words, codes = {}, np.ascontiguousarray(found.codes.T)
+    for number, field in enumerate(WORDS):
+        of = column == number
+        words[field.name] = _words(codes[number], data, start[of].tolist(), end[of].tolist())
+    numbers = {field.name: np.ascontiguousarray(found.numbers[:, n]) for n, field in enumerate(NUMBERS)}
+    in_columns = np.flatnonzero(found.shape == 2).astype(np.int32)
+    return Scanned(found.row, found.time_ns, words, numbers, found.shape > 0, in_columns)
+
+
+def _words(codes: Ints, data: bytes, start: list[int], end: list[int]) -> Words:
+    """Return a column of the words that stand at [start, end); one that is written in two ways is one."""
+    texts = [None if s < 0 else data[s:e].decode() for s, e in zip(start, end, strict=True)]
+    return Words(codes, texts).renamed(_unescaped) if any(map(_has_escape, texts)) else Words(codes, texts)
+
+
+def _has_escape(text: str | None) -> bool:
+    return text is not None and "\\" in text
+
+
+def _unescaped(text: str | None) -> str | None:
+    return msgspec.json.decode(f'"{text}"', type=str) if _has_escape(text) else text
