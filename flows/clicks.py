@@ -6,13 +6,11 @@ together once a second and goes to Redis.
 
 from __future__ import annotations
 
-import functools
-
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow
 
 from flows.entries.outbox import Receipts
-from flows.ingest.decode import decode
+from flows.ingest.ahead import Decoder
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.journeys.metric import Journeys
 from flows.journeys.table import JOURNEYS, check, judge
@@ -60,11 +58,13 @@ def build(settings: Settings) -> Dataflow:
         State(settings.state_dir, settings.shards, settings.log),
     )
     watch_state(shards.state)
+    decoder = Decoder(mask_ip=settings.mask_ip)
+    shards.cluster.begin_decoding = decoder.begin
     receipts, keys, journeys = Receipts(), shards.cluster.shard_keys, check(JOURNEYS)
 
     meet("workers", flow, shards)
     batches = op.input("source", flow, source(settings, shards.cluster, shards.state))
-    clicks = op.map("decode", batches, functools.partial(decode, mask_ip=settings.mask_ip))
+    clicks = op.map("decode", batches, decoder)
     of_visitors = op.flat_map("by_visitor", clicks, by_visitor(keys, judge(journeys)))
     of_pages = op.flat_map("by_page", clicks, by_page(keys, bots_apart=settings.bots_apart))
     newest = op.flat_map("by_age", clicks, by_age(keys, bots_apart=settings.bots_apart))

@@ -25,6 +25,7 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import NamedTuple
 
+from flows.model.batch import Batch
 from flows.runtime.exits import fail
 from flows.runtime.signals import note_running, request_stop
 from flows.shards.clock import FlowClock
@@ -43,6 +44,7 @@ class Cluster:
 
     How many there are is known in each process once the first of its own is built; `opening` is None until
     all have told what their shards have applied. A board is due at each multiple of `every_ms` of the clock.
+    `begin_decoding` is called with a batch that is taken in after the one that has just been given.
     """
 
     def __init__(self, shards: int, clock: FlowClock, every_ms: int) -> None:
@@ -56,6 +58,7 @@ class Cluster:
         self._keys: list[int] = []
         self._drawn = 0
         self.opened: Callable[[int], None] = lambda _: None
+        self.begin_decoding: Callable[[Batch], None] = lambda _: None
         self._lock = threading.Lock()
 
     def join(self, worker: int, workers: int) -> None:

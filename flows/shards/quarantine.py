@@ -60,6 +60,11 @@ class Quarantine:
                     notes.poison(source, found.start)
             self._note(NOTHING, 0)
 
+    @property
+    def clear(self) -> bool:
+        """Whether nothing is suspected."""
+        return self._suspect is None
+
     def suspects(self, part: Batch) -> bool:
         """Return whether a part is taken in by itself because runs ended in it."""
         suspect = self._suspect

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.inputs import FixedPartitionedSource
 
 from flows.model.batch import Batch
 from flows.shards.clock import FlowClock
 from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
 from flows.sources.barriers import Barriers
-from flows.sources.opening_partition import OpeningPartition, say_start, short_hash
+from flows.sources.opening_partition import OpeningPartition, Partition, say_start, short_hash
 from flows.sources.shop.shop import Shop
 from flows.state.state import State
 
@@ -44,7 +44,7 @@ class DemoSource(FixedPartitionedSource[Batch, int | None]):
         return OpeningPartition(self._cluster, self._state, open_part, resume_state)
 
 
-class DemoPartition(StatefulSourcePartition[Batch, int]):
+class DemoPartition(Partition):
     """Brings the records of whole seconds once they are over.
 
     Nothing happened in the shop between `first_s`, where its state ended, and `history_s`.
@@ -88,9 +88,9 @@ class DemoPartition(StatefulSourcePartition[Batch, int]):
             )
         ]
 
-    def snapshot(self) -> int:
-        """Return the position of the next read."""
-        return self._next_s << _INDEX_BITS
+    def snapshot(self, before: int | None = None) -> int:
+        """Return the position of what is taken in next."""
+        return self._next_s << _INDEX_BITS if before is None else before
 
 
 _DEMO_SECONDS = 600

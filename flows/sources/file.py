@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.inputs import FixedPartitionedSource
 
 from flows.model.batch import Batch
 from flows.model.columns import Ints
@@ -19,7 +19,7 @@ from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
 from flows.sources.barriers import Barriers
 from flows.sources.log_files import BYTE_ORDER_MARK, is_finished, refusal
-from flows.sources.opening_partition import OpeningPartition, say_start, short_hash
+from flows.sources.opening_partition import OpeningPartition, Partition, say_start, short_hash
 from flows.sources.portions import portion_of_lines
 from flows.state.state import State
 
@@ -77,7 +77,7 @@ def _first_line(path: Path) -> str | None:
     return short_hash(line) if line.endswith(b"\n") else None
 
 
-class FilePartition(StatefulSourcePartition[Batch, int]):
+class FilePartition(Partition):
     """Reads blocks of whole lines."""
 
     def __init__(self, path: Path, name: str, position: int, clock: FlowClock, barriers: Barriers) -> None:
@@ -155,9 +155,9 @@ class FilePartition(StatefulSourcePartition[Batch, int]):
         self._file.seek(self._position)
         return head
 
-    def snapshot(self) -> int:
-        """Return the position of the next read."""
-        return self._position
+    def snapshot(self, before: int | None = None) -> int:
+        """Return the position of what is taken in next."""
+        return self._position if before is None else before
 
     def close(self) -> None:
         """Close the log."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
+from bytewax.inputs import FixedPartitionedSource
 
 from flows.kafka.config import consumer_config
 from flows.kafka.reader import Reader
@@ -25,7 +25,7 @@ from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
 from flows.sources.barriers import Barriers
 from flows.sources.kafka_start import first_offset
-from flows.sources.opening_partition import OpeningPartition, say_start
+from flows.sources.opening_partition import OpeningPartition, Partition, say_start
 from flows.sources.portions import portion_of_records
 from flows.state.state import State
 
@@ -81,7 +81,7 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
         return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, barriers)
 
 
-class KafkaPartition(StatefulSourcePartition[Batch, int]):
+class KafkaPartition(Partition):
     """One partition's batches; `reach` is the furthest offset known to have been read once."""
 
     def __init__(
@@ -155,13 +155,14 @@ class KafkaPartition(StatefulSourcePartition[Batch, int]):
         """Let go of the partition."""
         self._reader.close(self._number)
 
-    def snapshot(self) -> int:
-        """Return the offset of the next read, and commit that of the epoch before.
+    def snapshot(self, before: int | None = None) -> int:
+        """Return the offset of what is taken in next, and commit that of the epoch before.
 
         By now every shard has written the epoch before: what is committed is in RocksDB.
         """
         if self._saved is not None and self._saved != self._committed:
             self._reader.commit(self._number, *self._saved)
             self._committed = self._saved
-        self._saved = self._position, self._epoch
-        return self._position
+        position = self._position if before is None else before
+        self._saved = position, self._epoch
+        return position

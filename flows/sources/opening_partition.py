@@ -8,10 +8,12 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime
+from typing import Final
 
 from bytewax.inputs import StatefulSourcePartition
 
@@ -28,6 +30,16 @@ log = logging.getLogger("clicks.source")
 
 # So long a record that is suspected by itself is apart from others where several workers take them in.
 _APART_S = 1.0
+# While so large a batch is counted (bytes of a block, records of a list), the next one is read and decoded.
+_LARGE: Final = {bytes: 1 << 20, list: 2000}
+
+
+class Partition(StatefulSourcePartition[Batch, int]):
+    """A partition of a source that is open."""
+
+    @abstractmethod
+    def snapshot(self, before: int | None = None) -> int:
+        """Return the position of what is taken in next: `before`, or that of the next read."""
 
 
 class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
@@ -42,17 +54,18 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
         self,
         cluster: Cluster,
         state: State,
-        open_part: Callable[[Opening], StatefulSourcePartition[Batch, int]],
+        open_part: Callable[[Opening], Partition],
         resume: int | None,
     ) -> None:
         self._cluster, self._state = cluster, state
         self._open_part, self._resume = open_part, resume
-        self._part: StatefulSourcePartition[Batch, int] | None = None
+        self._part: Partition | None = None
         self._readings: Readings | None = None
         self._quarantine: Quarantine | None = None
         self._parts: deque[Batch] = deque()
         self._has_turn = False
         self._apart, self._taken_s = False, 0.0
+        self._over = False
 
     def next_batch(self) -> Iterable[Batch]:
         """Return what is to be taken in next, none while it is not open; raises StopIteration on a stop."""
@@ -67,6 +80,9 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
         self._landed()
         if not self._parts:
             self._read(self._part, opening)
+        if not self._parts and self._over:
+            self._cluster.ended = True
+            raise StopIteration
         if not self._parts or not self._may_take(self._parts[0]):
             return []
         part = self._parts.popleft()
@@ -74,14 +90,17 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
         if self._quarantine is not None and part.end > part.start:
             self._apart = self._quarantine.suspects_alone(part)
             self._quarantine.take(part, self._cluster.clock.now_ms())
+            if len(part.data) >= _LARGE[type(part.data)] and not self._parts and self._quarantine.clear:
+                self._read(self._part, opening)
+                if self._parts:
+                    self._cluster.begin_decoding(self._parts[0])
         return [part]
 
-    def _read(self, part: StatefulSourcePartition[Batch, int], opening: Opening) -> None:
+    def _read(self, part: Partition, opening: Opening) -> None:
         try:
-            batches = list(part.next_batch())
+            batches = [] if self._over else list(part.next_batch())
         except StopIteration:
-            self._cluster.ended = True
-            raise
+            self._over, batches = True, []
         for batch in batches:
             readings, quarantine = self._helpers(batch.source, opening)
             batch.key, batch.log = opening.key, self._state.log
@@ -127,10 +146,11 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
         return DUE
 
     def snapshot(self) -> int | None:
-        """Return the position of the next read."""
-        if self._parts:
-            return self._parts[0].start
-        position = self._resume if self._part is None else self._part.snapshot()
+        """Return the position of what is taken in next."""
+        if self._part is None:
+            position = self._resume
+        else:
+            position = self._part.snapshot(self._parts[0].start if self._parts else None)
         if self._readings is not None and position is not None:
             self._readings.forget(position)
         return position
