@@ -3,8 +3,8 @@
     source's worker   count 1          count 2          count 3
     thread                    decode 2         decode 3
 
-Only one batch a partition is ahead, and the flow takes the batches in their order: it decodes with `Decoder`, and
-waits there for one that was begun. Scanning, most of the work, holds no interpreter lock.
+Only one batch a partition is ahead, and the flow takes the batches in their order: it decodes with `Decoder`,
+and waits there for one that was begun. Scanning, most of the work, holds no interpreter lock.
 """
 
 from __future__ import annotations

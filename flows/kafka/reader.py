@@ -11,9 +11,10 @@ import functools
 import logging
 import threading
 import time
+from itertools import compress
 from typing import Any, NoReturn
 
-from confluent_kafka import KafkaError, KafkaException, TopicCollection, TopicPartition
+from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
 from flows.kafka.errors import Place, checked, kind
@@ -189,19 +190,28 @@ class Reader:
         self._next_poll_s = 0.0 if messages else at_s + _POLL_EVERY_S
         if self._unproven:
             messages = self._proven(messages)
-        for message in messages:
-            buffer = self._buffers.get(message.partition())
-            if buffer is None:  # of a partition closed since it was asked for
-                continue
-            if message.error() is not None:
-                self._event(message, buffer)
-                continue
-            size = len(message)
-            buffer.messages.append(message)
-            buffer.bytes += size
-            self._bytes += size
-            buffer.end = message.offset() + 1
+        if any(map(Message.error, messages)):
+            for message in messages:
+                self._take_in(int(message.partition() or 0), [message])
+        else:
+            numbers: list[Any] = list(map(Message.partition, messages))
+            for number in set(numbers):
+                self._take_in(number, list(compress(messages, map(number.__eq__, numbers))))
         return len(messages)
+
+    def _take_in(self, number: int, messages: list[Any]) -> None:
+        """Take in messages of a partition in their order; one that is an event comes by itself."""
+        buffer = self._buffers.get(number)
+        if buffer is None:  # of a partition closed since it was asked for
+            return
+        if messages[0].error() is not None:
+            self._event(messages[0], buffer)
+            return
+        size = sum(map(len, messages))
+        buffer.messages += messages
+        buffer.bytes += size
+        self._bytes += size
+        buffer.end = messages[-1].offset() + 1
 
     def _proven(self, messages: list[Any]) -> list[Any]:
         """Return the messages of partitions of which it has been asked whether they hold what was read.

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource
+from confluent_kafka import Message
 
 from flows.kafka.config import consumer_config
 from flows.kafka.reader import Reader
@@ -123,7 +124,7 @@ class KafkaPartition(Partition):
 
     def _batch(self, at_ms: int) -> Batch:
         """Return a batch of what was taken from the reader, or of a part of it."""
-        values = [message.value() for message in self._left]
+        values: list[Any] = list(map(Message.value, self._left))
         # A tombstone has no value.
         tombstones = None in values
         size = portion_of_records([value or b"" for value in values] if tombstones else values)
