@@ -28,7 +28,7 @@ from flows.settings import Settings
 from flows.shards.clock import FlowClock
 from flows.sources.barriers import Barriers
 from flows.sources.file import FilePartition
-from tests.bench import seed, windows
+from tests.bench import clickhouse, seed, windows
 from tests.bench.log import partition_of
 from tests.support.brokers import Broker
 from tests.support.servers import RedisServer, wait_until
@@ -79,6 +79,27 @@ def whole_flow(log: Path, timed: Timed, **settings: Any) -> None:
         with timed.measured():
             run_main(flow)
         timed.clicks = _clicks(server)
+
+
+def on_one_core(log: Path, timed: Timed) -> None:
+    """Run the flow on one core; Redis has another."""
+    with mock.patch(f"{__name__}.run_main", _pinned(run_main)):
+        whole_flow(log, timed)
+
+
+def clickhouse_on_one_core(log: Path, timed: Timed) -> None:
+    """Let ClickHouse take the log in on one core, with a board a second."""
+    _pinned(clickhouse.take_in)(log, timed, threads=1)
+
+
+def _pinned(function: Callable[..., None]) -> Callable[..., None]:
+    """Return a function that first keeps what this process begins from now on to one core."""
+
+    def pinned(*given: Any, **named: Any) -> None:
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+        function(*given, **named)
+
+    return pinned
 
 
 def without_journeys(log: Path, timed: Timed) -> None:
@@ -161,9 +182,14 @@ def windows_by_the_second(log: Path, timed: Timed) -> None:
     bytewax_windows(log, timed, timedelta(seconds=1), 2_000)
 
 
+FLOW = "whole flow, one process"
+ONE_CORE = "whole flow, one core"
+CLICKHOUSE = "ClickHouse, one core, a board a second"
 WORKS: dict[str, Callable[[Path, Timed], None]] = {
     "decoding alone": decode_alone,
-    "whole flow, one process": whole_flow,
+    FLOW: whole_flow,
+    ONE_CORE: on_one_core,
+    CLICKHOUSE: clickhouse_on_one_core,
     "whole flow, journeys off": without_journeys,
     "whole flow, a board a minute": a_board_a_minute,
     "whole flow, windows of 8 h for 1 h": eight_hour_windows,
@@ -172,7 +198,6 @@ WORKS: dict[str, Callable[[Path, Timed], None]] = {
     "Bytewax's own windows, sliding each minute": windows_by_the_minute,
     "Bytewax's own windows, sliding each second": windows_by_the_second,
 }
-FLOW = "whole flow, one process"
 
 # A log of another day: a new group would begin 8 h 30 min back.
 _FAR_BACK = {"group.id": "bench"}
