@@ -27,8 +27,7 @@ from flows.runtime.exits import Kind, fail, one_line
 BATCH_RECORDS, LIVE_RECORDS = 40_000, 10_000
 BUFFER_BYTES = 1 << 25
 
-_ANSWER_S, _PROBE_S = 1.5, 0.5
-_CLOSE_S = 3.0
+_ANSWER_S, _PROBE_S, _CLOSE_S = 1.5, 0.5, 3.0
 _POLL_EVERY_S, _BUSY_RECORDS = 0.004, 500
 
 log = logging.getLogger("clicks.kafka")
@@ -88,8 +87,8 @@ class Reader:
         return AdminClient(self._config)
 
     def _described(self) -> Any:
-        wanted = TopicCollection([self._topic])
-        return self._admin.describe_topics(wanted, request_timeout=_ANSWER_S)[self._topic].result()
+        asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_ANSWER_S)
+        return asked[self._topic].result()
 
     @functools.cached_property
     def topic_id(self) -> str:
@@ -156,8 +155,7 @@ class Reader:
             if not (everything or enough or self._bytes >= BUFFER_BYTES):
                 return [], buffer.end
             messages, buffer.messages = buffer.messages, []
-            self._bytes -= buffer.bytes
-            buffer.bytes = 0
+            self._bytes, buffer.bytes = self._bytes - buffer.bytes, 0
             return messages, buffer.end
 
     def lag(self, number: int, position: int) -> int | None:
@@ -188,13 +186,12 @@ class Reader:
         # confluent-kafka's types say that everything in a message may be missing.
         messages: list[Any] = self._consumer.consume(BATCH_RECORDS, 0)
         self._next_poll_s = 0.0 if messages else at_s + _POLL_EVERY_S
-        if self._unproven:
-            messages = self._proven(messages)
+        messages = self._proven(messages) if self._unproven else messages
+        numbers: list[Any] = list(map(Message.partition, messages))
         if any(map(Message.error, messages)):
-            for message in messages:
-                self._take_in(int(message.partition() or 0), [message])
+            for number, message in zip(numbers, messages, strict=True):
+                self._take_in(number, [message])
         else:
-            numbers: list[Any] = list(map(Message.partition, messages))
             for number in set(numbers):
                 self._take_in(number, list(compress(messages, map(number.__eq__, numbers))))
         return len(messages)
@@ -202,16 +199,14 @@ class Reader:
     def _take_in(self, number: int, messages: list[Any]) -> None:
         """Take in messages of a partition in their order; one that is an event comes by itself."""
         buffer = self._buffers.get(number)
-        if buffer is None:  # of a partition closed since it was asked for
-            return
-        if messages[0].error() is not None:
+        # One may be of a partition closed since it was asked for.
+        if buffer is not None and messages[0].error() is not None:
             self._event(messages[0], buffer)
-            return
-        size = sum(map(len, messages))
-        buffer.messages += messages
-        buffer.bytes += size
-        self._bytes += size
-        buffer.end = messages[-1].offset() + 1
+        elif buffer is not None:
+            size = sum(map(len, messages))
+            buffer.messages += messages
+            buffer.bytes, self._bytes = buffer.bytes + size, self._bytes + size
+            buffer.end = messages[-1].offset() + 1
 
     def _proven(self, messages: list[Any]) -> list[Any]:
         """Return the messages of partitions of which it has been asked whether they hold what was read.
@@ -297,8 +292,7 @@ class Reader:
 
 def _id(described: Any) -> str:
     """Return a topic's id, "" where the broker knows of none: all zero."""
-    found = str(described.topic_id)
-    return found if found.strip("A") else ""
+    return str(described.topic_id) if str(described.topic_id).strip("A") else ""
 
 
 def _is_read(error: KafkaError | None) -> bool:
