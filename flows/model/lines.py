@@ -6,6 +6,8 @@ import numpy as np
 
 from flows.model.columns import Ints
 
+_PIECE_BYTES = 1 << 18
+
 
 class Lines:
     """The records of a batch by index, and their source positions.
@@ -55,6 +57,9 @@ class Lines:
 
 def bounds_of(data: bytes) -> Ints:
     """Return where the lines of a block begin, and where another would."""
-    newlines = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n"))
+    array = np.frombuffer(data, np.uint8)
+    # Piece by piece: what a block is compared to would be as large, and new memory each time.
+    pieces = range(0, len(data), _PIECE_BYTES)
+    newlines = [np.flatnonzero(array[piece : piece + _PIECE_BYTES] == ord("\n")) + piece for piece in pieces]
     end = [] if data.endswith(b"\n") or not data else [len(data) + 1]
-    return np.concatenate([[0], newlines + 1, end]).astype(np.int64)
+    return np.concatenate([[0], *(found + 1 for found in newlines), end]).astype(np.int64)
