@@ -11,7 +11,7 @@ import functools
 import logging
 import threading
 import time
-from itertools import compress
+from itertools import compress, count
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection, TopicPartition
@@ -187,26 +187,24 @@ class Reader:
         messages: list[Any] = self._consumer.consume(BATCH_RECORDS, 0)
         self._next_poll_s = 0.0 if messages else at_s + _POLL_EVERY_S
         messages = self._proven(messages) if self._unproven else messages
-        numbers: list[Any] = list(map(Message.partition, messages))
-        if any(map(Message.error, messages)):
-            for number, message in zip(numbers, messages, strict=True):
-                self._take_in(number, [message])
-        else:
-            for number in set(numbers):
-                self._take_in(number, list(compress(messages, map(number.__eq__, numbers))))
+        start = 0
+        for place in compress(count(), (error is not None for error in map(Message.error, messages))):
+            self._take_in(messages[start:place])
+            self._event(messages[place])
+            start = place + 1
+        self._take_in(messages[start:])
         return len(messages)
 
-    def _take_in(self, number: int, messages: list[Any]) -> None:
-        """Take in messages of a partition in their order; one that is an event comes by itself."""
-        buffer = self._buffers.get(number)
-        # One may be of a partition closed since it was asked for.
-        if buffer is not None and messages[0].error() is not None:
-            self._event(messages[0], buffer)
-        elif buffer is not None:
-            size = sum(map(len, messages))
-            buffer.messages += messages
+    def _take_in(self, messages: list[Any]) -> None:
+        """Take in records of whichever partitions."""
+        numbers: list[Any] = list(map(Message.partition, messages))
+        # One that is missing was closed since its records were asked for.
+        for number in self._buffers.keys() & set(numbers):
+            buffer, mine = self._buffers[number], list(compress(messages, map(number.__eq__, numbers)))
+            size = sum(map(len, mine))
+            buffer.messages += mine
             buffer.bytes, self._bytes = buffer.bytes + size, self._bytes + size
-            buffer.end = messages[-1].offset() + 1
+            buffer.end = mine[-1].offset() + 1
 
     def _proven(self, messages: list[Any]) -> list[Any]:
         """Return the messages of partitions of which it has been asked whether they hold what was read.
@@ -222,8 +220,11 @@ class Reader:
                 again.add(stored.partition)
         return [message for message in messages if message.partition() not in again]
 
-    def _event(self, message: Any, buffer: _Buffer) -> None:
+    def _event(self, message: Any) -> None:
         error, number = message.error(), message.partition()
+        buffer = self._buffers.get(number)
+        if buffer is None:
+            return
         if error.code() == KafkaError._PARTITION_EOF:
             # Beyond the last record there may be marks of transactions, which are no records.
             buffer.end = max(buffer.end, message.offset())
@@ -270,8 +271,7 @@ class Reader:
 
     def _look(self) -> tuple[str, int]:
         """Return (id, number of partitions) as they are now; raises KafkaException."""
-        described = self._described()
-        return _id(described), len(described.partitions)
+        return _id(described := self._described()), len(described.partitions)
 
     def close(self, number: int) -> None:
         """Let go of a partition, and with the last one of the broker.

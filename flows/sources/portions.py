@@ -9,7 +9,7 @@ so a few megabytes of them would be millions of clicks:
 
 from __future__ import annotations
 
-from itertools import accumulate, repeat
+from itertools import compress, count, repeat
 from operator import contains
 
 import numpy as np
@@ -39,13 +39,12 @@ def portion_of_lines(data: bytes, bounds: Ints) -> int:
 
 def portion_of_records(records: list[bytes]) -> int:
     """Return how many of some records go into a batch, one at least."""
-    sizes = list(map(len, records))
-    columns = any(map(contains, records, repeat(b"[")))
-    if not columns and len(records) <= MOST_ROWS and sum(sizes) <= MOST_BYTES:
-        return len(records)
-    rows = accumulate(1 + _commas(each, 0, len(each)) if b"[" in each else 1 for each in records)
-    within = zip(rows, accumulate(sizes), strict=True)
-    return sum(1 for row, size in within if row <= MOST_ROWS and size <= MOST_BYTES) or 1
+    sizes = np.fromiter(map(len, records), np.int64, len(records))
+    rows = np.ones(len(records), np.int64)
+    for index in compress(count(), map(contains, records, repeat(b"["))):
+        rows[index] += _commas(records[index], 0, len(records[index]))
+    within = (np.cumsum(rows) <= MOST_ROWS) & (np.cumsum(sizes) <= MOST_BYTES)
+    return int(np.count_nonzero(within)) or 1
 
 
 def _commas(data: bytes, start: int, end: int) -> int:
