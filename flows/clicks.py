@@ -59,7 +59,7 @@ def build(settings: Settings) -> Dataflow:
     )
     watch_state(shards.state)
     decoder = Decoder(mask_ip=settings.mask_ip)
-    shards.cluster.begin_decoding = decoder.begin
+    shards.cluster.may_look_ahead, shards.cluster.begin_decoding = decoder.has_room, decoder.begin
     receipts, keys, journeys = Receipts(), shards.cluster.shard_keys, check(JOURNEYS)
 
     meet("workers", flow, shards)

@@ -3,8 +3,9 @@
     source's worker   count 1          count 2          count 3
     thread                    decode 2         decode 3
 
-Only one batch a partition is ahead, and the flow takes the batches in their order: it decodes with `Decoder`,
-and waits there for one that was begun. Scanning, most of the work, holds no interpreter lock.
+Only one batch a partition is ahead, and MOST_AHEAD a process, for each takes some 50 MB. The flow takes them
+in their order: it decodes with `Decoder`, and waits there for one that was begun. Scanning, most of the work,
+holds no interpreter lock.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from flows.ingest.decode import decode
 from flows.model.batch import Batch
 from flows.model.clicks import Clicks
 
+MOST_AHEAD = 2
+
 
 class Decoder:
     """Decodes batches, those that were begun in the meantime among them; see `flows.ingest.decode.decode`."""
@@ -23,6 +26,10 @@ class Decoder:
         self._mask_ip = mask_ip
         self._threads = ThreadPoolExecutor(thread_name_prefix="decode")
         self._begun: dict[int, Future[Clicks]] = {}
+
+    def has_room(self) -> bool:
+        """Whether one more batch may be begun."""
+        return len(self._begun) < MOST_AHEAD
 
     def begin(self, batch: Batch) -> None:
         """Begin to decode a batch, which is taken next and not changed until then."""

@@ -44,7 +44,7 @@ class Cluster:
 
     How many there are is known in each process once the first of its own is built; `opening` is None until
     all have told what their shards have applied. A board is due at each multiple of `every_ms` of the clock.
-    `begin_decoding` is called with a batch that is taken in after the one that has just been given.
+    `begin_decoding` is called with a batch that a partition gives next, if it `may_look_ahead`.
     """
 
     def __init__(self, shards: int, clock: FlowClock, every_ms: int) -> None:
@@ -58,6 +58,7 @@ class Cluster:
         self._keys: list[int] = []
         self._drawn = 0
         self.opened: Callable[[int], None] = lambda _: None
+        self.may_look_ahead: Callable[[], bool] = lambda: False
         self.begin_decoding: Callable[[Batch], None] = lambda _: None
         self._lock = threading.Lock()
 

@@ -90,11 +90,17 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
         if self._quarantine is not None and part.end > part.start:
             self._apart = self._quarantine.suspects_alone(part)
             self._quarantine.take(part, self._cluster.clock.now_ms())
-            if len(part.data) >= _LARGE[type(part.data)] and not self._parts and self._quarantine.clear:
+            if self._may_look_ahead(part):
                 self._read(self._part, opening)
                 if self._parts:
                     self._cluster.begin_decoding(self._parts[0])
         return [part]
+
+    def _may_look_ahead(self, part: Batch) -> bool:
+        """Return whether the next batch is decoded while `part` is counted; nothing suspected ever is."""
+        large = len(part.data) >= _LARGE[type(part.data)]
+        clear = self._quarantine is not None and self._quarantine.clear
+        return large and clear and not self._parts and self._cluster.may_look_ahead()
 
     def _read(self, part: Partition, opening: Opening) -> None:
         try:

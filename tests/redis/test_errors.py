@@ -45,7 +45,7 @@ WAITED_FOR = {
     "ResponseError": "answers with an error (said): look in its log",
     "TimeoutError": "does not answer (said): is it running?",
     "TryAgainError": "answers with an error (said): look in its log",
-    "WatchError": "answers with an error (said): look in its log",
+    "WatchError": "does not answer (said): is it running?",
 }
 LOGIN = "refuses this user or password (said): check REDIS_URL"
 CLUSTER = "is a Redis Cluster (said), which keeps apart what is one board: set REDIS_URL to a single Redis"

@@ -83,7 +83,8 @@ def _outage(error: Exception, text: str, *, tls: bool) -> str:
         return f"cannot be found ({text}): check the host in REDIS_URL"
     if isinstance(error, _FOREIGN):
         return f"speaks another protocol ({text}): is it the right port, and is it rediss:// that it wants?"
-    if isinstance(error, (errors.ConnectionError, redis.TimeoutError, OSError)):
+    # A connection that is lost while it watches a key is told by redis-py as a WatchError.
+    if isinstance(error, (errors.ConnectionError, errors.WatchError, redis.TimeoutError, OSError)):
         more = ", and does it speak TLS" if tls else ""
         return f"does not answer ({text}): is it running{more}?"
     return f"answers with an error ({text}): look in its log"
