@@ -10,6 +10,7 @@ that no record goes for a kill that merely met it:
     run 4   [100 .... 147)  147                             ended at 147
     run 5   [100 .... 147)       [148 .. 200)               147 is set aside
 
+One that ends the flow while it is decoded ahead is first looked for in the batch before: that costs a run.
 Several workers take in what one of them has read. Of what ends another worker a little later only the range
 is sure to be found.
 """

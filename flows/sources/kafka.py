@@ -11,10 +11,10 @@ import functools
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
+from operator import methodcaller
 from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource
-from confluent_kafka import Message
 
 from flows.kafka.config import consumer_config
 from flows.kafka.reader import Reader
@@ -82,6 +82,9 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
         return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, barriers)
 
 
+_value_of = methodcaller("value")
+
+
 class KafkaPartition(Partition):
     """One partition's batches; `reach` is the furthest offset known to have been read once."""
 
@@ -124,7 +127,7 @@ class KafkaPartition(Partition):
 
     def _batch(self, at_ms: int) -> Batch:
         """Return a batch of what was taken from the reader, or of a part of it."""
-        values: list[Any] = list(map(Message.value, self._left))
+        values: list[Any] = list(map(_value_of, self._left))
         # A tombstone has no value.
         tombstones = None in values
         size = portion_of_records([value or b"" for value in values] if tombstones else values)

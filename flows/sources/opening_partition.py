@@ -31,7 +31,7 @@ log = logging.getLogger("clicks.source")
 # So long a record that is suspected by itself is apart from others where several workers take them in.
 _APART_S = 1.0
 # While so large a batch is counted (bytes of a block, records of a list), the next one is read and decoded.
-_LARGE: Final = {bytes: 1 << 20, list: 2000}
+LARGE: Final = {bytes: 1 << 20, list: 2000}
 
 
 class Partition(StatefulSourcePartition[Batch, int]):
@@ -98,7 +98,7 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
 
     def _may_look_ahead(self, part: Batch) -> bool:
         """Return whether the next batch is decoded while `part` is counted; nothing suspected ever is."""
-        large = len(part.data) >= _LARGE[type(part.data)]
+        large = len(part.data) >= LARGE[type(part.data)]
         clear = self._quarantine is not None and self._quarantine.clear
         return large and clear and not self._parts and self._cluster.may_look_ahead()
 

@@ -31,7 +31,7 @@ from flows.metrics import sessions
 from flows.model.batch import Batch
 from flows.operators import board, meet, windowed
 from flows.sinks.redis import sink
-from flows.sources import file
+from flows.sources import file, opening_partition
 from flows.state import part_sizes
 from flows.state.shard import Shard
 from tests.faults.kafka_faults import KAFKA_FAULTS
@@ -76,6 +76,8 @@ def run(environment: dict[str, str], arguments: list[str], faults: Faults, log: 
 def _apply(faults: Faults) -> None:
     patch = pytest.MonkeyPatch()
     patch.setattr(file, "BLOCK_BYTES", faults.block_bytes)
+    # Blocks are small here: the next one is decoded ahead all the same.
+    patch.setattr(opening_partition, "LARGE", {bytes: 1, list: 1})
     patch.setattr(part_sizes, "_SLACK_BYTES", faults.slack_bytes)
     # Of a key drawn anew each time, each run would find something else.
     patch.setattr(meet, "drawn_key", lambda: 0)

@@ -117,7 +117,8 @@ def test_a_record_that_kills_the_process_is_counted_and_kept(tmp_path: Path, red
     statuses: list[int] = []
     while not statuses or (statuses[-1] != 0 and len(statuses) < 7):
         statuses.append(flow.run(deadly))
-    assert statuses == [-signal.SIGKILL] * 4 + [0], flow.output
+    # The first one met it while it was decoded ahead.
+    assert statuses == [-signal.SIGKILL] * 5 + [0], flow.output
     found = flow.published()
     placed = [item for item in zip(logs.positions(records), records, strict=True) if item[1] != killer]
     expected = oracle.recompute(placed, time.time_ns() // 10**6)
