@@ -25,7 +25,7 @@ class Decoder:
     def __init__(self, *, mask_ip: bool = False) -> None:
         self._mask_ip = mask_ip
         self._threads = ThreadPoolExecutor(thread_name_prefix="decode")
-        self._begun: dict[int, Future[Clicks]] = {}
+        self._begun: dict[int, tuple[Batch, Future[Clicks]]] = {}
 
     def has_room(self) -> bool:
         """Whether one more batch may be begun."""
@@ -33,9 +33,9 @@ class Decoder:
 
     def begin(self, batch: Batch) -> None:
         """Begin to decode a batch, which is taken next and not changed until then."""
-        self._begun[id(batch)] = self._threads.submit(decode, batch, mask_ip=self._mask_ip)
+        self._begun[id(batch)] = batch, self._threads.submit(decode, batch, mask_ip=self._mask_ip)
 
     def __call__(self, batch: Batch) -> Clicks:
         """Return the clicks of a batch."""
         begun = self._begun.pop(id(batch), None)
-        return decode(batch, mask_ip=self._mask_ip) if begun is None else begun.result()
+        return decode(batch, mask_ip=self._mask_ip) if begun is None else begun[1].result()

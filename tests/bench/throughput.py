@@ -17,6 +17,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
+from flows.ingest.scan.scan import get_ready
 from tests.bench.log import make_log
 from tests.bench.works import CLICKHOUSE, FLOW, WORKS, Timed
 
@@ -101,6 +102,7 @@ def main() -> None:
     if options.only:
         print(json.dumps(measure(options.only, options.log)))
         return
+    get_ready()
     with tempfile.TemporaryDirectory() as folder:
         log = options.log or Path(folder) / "log"
         if options.log is None:

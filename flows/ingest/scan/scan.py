@@ -61,6 +61,11 @@ def scan(data: bytes, bounds: Ints, newest_ns: int, seed: np.uint64) -> Scan:
     return Scan(row[:clicks], time_ns[:clicks], codes[:clicks], numbers[:clicks], words, shape)
 
 
+def get_ready() -> None:
+    """Compile, or load what was compiled, before there is anything to scan."""
+    scan(b"", np.zeros(1, np.int64), 0, np.uint64(0))
+
+
 @entry
 def _scan(
     d: Bytes,
