@@ -26,6 +26,7 @@ import pandas as pd
 import pytest
 from redis.connection import AbstractConnection
 
+from flows.ingest.scan.scan import get_ready
 from flows.kafka.reader import Reader
 from flows.metrics import sessions
 from flows.model.batch import Batch
@@ -39,6 +40,7 @@ from tests.faults.mutants import KILLERS, MUTANTS
 
 # Imported before the fork, so that a child starts at once; flows.clicks, which binds what is patched, later.
 PRELOADED = (board, sessions, sink, windowed, pd)
+get_ready()
 
 
 @dataclass(frozen=True, slots=True)
