@@ -95,7 +95,9 @@ format: install-dev
 unit: install-dev
 	$(BIN)/pytest --numprocesses 2 --dist worksteal tests/unit
 
+# Compiled once, and not by each of the many processes that begin at the same time.
 test: check browser tools kafka
+	$(BIN)/python -m flows.ingest.scan
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The image, by whichever of these there is.
