@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
+from flows.kafka.buffer import Buffer
 from flows.kafka.errors import Place, checked, kind
 from flows.kafka.link import Link
 from flows.kafka.watch import ANEW, Watch
@@ -27,7 +28,8 @@ from flows.runtime.exits import Kind, fail, one_line
 BATCH_RECORDS, LIVE_RECORDS = 40_000, 10_000
 BUFFER_BYTES = 1 << 25
 
-_ANSWER_S, _PROBE_S, _CLOSE_S = 1.5, 0.5, 3.0
+_ANSWER_S, _PROBE_S = 1.5, 0.5
+_CLOSE_S = 3.0
 _POLL_EVERY_S, _BUSY_RECORDS = 0.004, 500
 
 log = logging.getLogger("clicks.kafka")
@@ -35,15 +37,6 @@ _OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, 
 # Leaders have an epoch each: in a log that lost its end that of the last record read ends before it.
 _TRUNCATED = "log truncation detected"
 _LOST_END = f"Kafka lost the end of its log; {ANEW}"
-
-
-class _Buffer:
-    """What has arrived of one partition; `end` is the offset after it."""
-
-    def __init__(self, end: int) -> None:
-        self.messages: list[Any] = []
-        self.bytes = 0
-        self.end = end
 
 
 class Reader:
@@ -60,7 +53,7 @@ class Reader:
         self._link = Link(config, place)
         self._consumer = self._link.consumer
         self._lock = threading.RLock()
-        self._buffers: dict[int, _Buffer] = {}
+        self._buffers: dict[int, Buffer] = {}
         self._opened: list[TopicPartition] = []
         self._stored: dict[int, TopicPartition] = {}
         self._unproven: dict[int, TopicPartition] = {}
@@ -87,8 +80,8 @@ class Reader:
         return AdminClient(self._config)
 
     def _described(self) -> Any:
-        asked = self._admin.describe_topics(TopicCollection([self._topic]), request_timeout=_ANSWER_S)
-        return asked[self._topic].result()
+        wanted = TopicCollection([self._topic])
+        return self._admin.describe_topics(wanted, request_timeout=_ANSWER_S)[self._topic].result()
 
     @functools.cached_property
     def topic_id(self) -> str:
@@ -137,7 +130,7 @@ class Reader:
         """
         with self._lock:
             low, _ = self.span(number)
-            self._buffers[number] = _Buffer(position)
+            self._buffers[number] = Buffer(position)
             self._read_from(number, position, low)
             if self._watch is None:
                 self._watch = Watch(self._topic, self.topic_id, len(self.partitions), self._look)
@@ -154,8 +147,8 @@ class Reader:
             enough = len(buffer.messages) >= (BATCH_RECORDS if more else LIVE_RECORDS)
             if not (everything or enough or self._bytes >= BUFFER_BYTES):
                 return [], buffer.end
-            messages, buffer.messages = buffer.messages, []
-            self._bytes, buffer.bytes = self._bytes - buffer.bytes, 0
+            messages, size = buffer.empty()
+            self._bytes -= size
             return messages, buffer.end
 
     def lag(self, number: int, position: int) -> int | None:
@@ -186,7 +179,8 @@ class Reader:
         # confluent-kafka's types say that everything in a message may be missing.
         messages: list[Any] = self._consumer.consume(BATCH_RECORDS, 0)
         self._next_poll_s = 0.0 if messages else at_s + _POLL_EVERY_S
-        messages = self._proven(messages) if self._unproven else messages
+        if self._unproven:
+            messages = self._proven(messages)
         start = 0
         for place in compress(count(), (error is not None for error in map(Message.error, messages))):
             self._take_in(messages[start:place])
@@ -200,11 +194,8 @@ class Reader:
         numbers: list[Any] = list(map(Message.partition, messages))
         # One that is missing was closed since its records were asked for.
         for number in self._buffers.keys() & set(numbers):
-            buffer, mine = self._buffers[number], list(compress(messages, map(number.__eq__, numbers)))
-            size = sum(map(len, mine))
-            buffer.messages += mine
-            buffer.bytes, self._bytes = buffer.bytes + size, self._bytes + size
-            buffer.end = mine[-1].offset() + 1
+            mine = compress(messages, map(number.__eq__, numbers))
+            self._bytes += self._buffers[number].add(list(mine))
 
     def _proven(self, messages: list[Any]) -> list[Any]:
         """Return the messages of partitions of which it has been asked whether they hold what was read.
@@ -271,7 +262,8 @@ class Reader:
 
     def _look(self) -> tuple[str, int]:
         """Return (id, number of partitions) as they are now; raises KafkaException."""
-        return _id(described := self._described()), len(described.partitions)
+        described = self._described()
+        return _id(described), len(described.partitions)
 
     def close(self, number: int) -> None:
         """Let go of a partition, and with the last one of the broker.
@@ -292,7 +284,8 @@ class Reader:
 
 def _id(described: Any) -> str:
     """Return a topic's id, "" where the broker knows of none: all zero."""
-    return str(described.topic_id) if str(described.topic_id).strip("A") else ""
+    found = str(described.topic_id)
+    return found if found.strip("A") else ""
 
 
 def _is_read(error: KafkaError | None) -> bool:
