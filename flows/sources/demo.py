@@ -88,9 +88,10 @@ class DemoPartition(Partition):
             )
         ]
 
-    def snapshot(self, before: int | None = None) -> int:
-        """Return the position of what is taken in next."""
-        return self._next_s << _INDEX_BITS if before is None else before
+    @property
+    def position(self) -> int:
+        """The second of the next read, shifted."""
+        return self._next_s << _INDEX_BITS
 
 
 _DEMO_SECONDS = 600

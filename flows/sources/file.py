@@ -155,9 +155,10 @@ class FilePartition(Partition):
         self._file.seek(self._position)
         return head
 
-    def snapshot(self, before: int | None = None) -> int:
-        """Return the position of what is taken in next."""
-        return self._position if before is None else before
+    @property
+    def position(self) -> int:
+        """The byte of the next read."""
+        return self._position
 
     def close(self) -> None:
         """Close the log."""

@@ -159,6 +159,11 @@ class KafkaPartition(Partition):
         """Let go of the partition."""
         self._reader.close(self._number)
 
+    @property
+    def position(self) -> int:
+        """The offset of the next read."""
+        return self._position
+
     def snapshot(self, before: int | None = None) -> int:
         """Return the offset of what is taken in next, and commit that of the epoch before.
 
@@ -167,6 +172,6 @@ class KafkaPartition(Partition):
         if self._saved is not None and self._saved != self._committed:
             self._reader.commit(self._number, *self._saved)
             self._committed = self._saved
-        position = self._position if before is None else before
+        position = super().snapshot(before)
         self._saved = position, self._epoch
         return position

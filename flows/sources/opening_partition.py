@@ -37,9 +37,14 @@ LARGE: Final = {bytes: 1 << 20, list: 2000}
 class Partition(StatefulSourcePartition[Batch, int]):
     """A partition of a source that is open."""
 
+    @property
     @abstractmethod
+    def position(self) -> int:
+        """The position of the next read."""
+
     def snapshot(self, before: int | None = None) -> int:
         """Return the position of what is taken in next: `before`, or that of the next read."""
+        return self.position if before is None else before
 
 
 class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
