@@ -6,7 +6,6 @@ Nearly all records are plain, and scanned. The others are judged one by one, and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -20,7 +19,7 @@ from flows.ingest.scanned import Scanned, scanned_in
 from flows.ingest.validate import click_of, loose_of
 from flows.model.batch import Batch
 from flows.model.clicks import Clicks
-from flows.model.columns import Columns, Floats, Ints, encoded
+from flows.model.columns import Columns, Ints, encoded
 from flows.model.fields import NUMBERS, WORDS
 from flows.model.lines import Lines
 from flows.model.rejected import CODES, Rejecting
@@ -117,7 +116,8 @@ def _columns(scanned: Scanned, judging: _Judging) -> tuple[Ints, Ints, Columns]:
             column = column.followed_by(encoded(judging.fields[field.name]))
         columns[field.column] = column if field.name == "userId" else column.renamed(field.word)
     for field in NUMBERS:
-        columns[field.column] = np.append(scanned.numbers[field.name], _floats(judging.fields[field.name]))
+        judged = np.array(list(map(_float, judging.fields[field.name])), np.float64)
+        columns[field.column] = np.append(scanned.numbers[field.name], judged)
     if judging.rows:
         row = np.append(row, np.array(judging.rows, np.int32))
         time_ns = np.concatenate([time_ns, *judging.times])
@@ -127,16 +127,9 @@ def _columns(scanned: Scanned, judging: _Judging) -> tuple[Ints, Ints, Columns]:
     return row, time_ns, columns
 
 
-def _floats(numbers: Sequence[int | float | None]) -> Floats:
-    try:
-        return np.array(numbers, np.float64)
-    except OverflowError:
-        # An age of 400 digits is a number too.
-        return np.array([_float(number) for number in numbers], np.float64)
-
-
 def _float(number: float | None) -> float | None:
     try:
         return None if number is None else float(number)
     except OverflowError:
+        # An age of 400 digits is a number too.
         return math.copysign(math.inf, -1 if number and number < 0 else 1)

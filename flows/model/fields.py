@@ -49,8 +49,7 @@ class Field(NamedTuple):
         return next((word for word in self.spelled if word.lower() == value.lower()), value)
 
 
-# The first is the visitor, whom every record names; the others are in the order in which records have them,
-# which is read fastest.
+# The first is the visitor, whom every record names.
 FIELDS: Final = (
     Field("userId", "visitor", NAME, ("visits",)),
     Field("userAgent", "agent", LOOSE),

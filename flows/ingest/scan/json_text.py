@@ -242,7 +242,7 @@ def _key(d: Bytes, p: int) -> int:
 
 
 @compiled
-def scalar(d: Bytes, p: int) -> int:
+def _scalar(d: Bytes, p: int) -> int:
     """Return the end of the string, number or literal at p."""
     c = at(d, p)
     if c == QUOTE:
@@ -273,7 +273,7 @@ def skipped(d: Bytes, p: int) -> int:
             objects >>= U(1)
             p += 1
         else:
-            p = scalar(d, p)
+            p = _scalar(d, p)
             if p < 0:
                 return -1
         while depth:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
+from flows.ingest.forms import TABLES
 from flows.ingest.scan.json_text import INT, Bytes, U, eight, first_bytes, has_escape
 from flows.model.columns import Ints
 from flows.model.fields import NUMBERS, WORDS
 from flows.runtime.compiled import inlined
 
 # What a key stands for: the number of a column (those of words first), or one of these.
-ODD, UNUSED, TABLE, EPOCH, TIMES, TIME = -2, -1, 50, 53, 54, 55
+ODD, UNUSED, TABLE = -2, -1, 50
+EPOCH, TIMES, TIME = range(TABLE + len(TABLES), TABLE + len(TABLES) + 3)
 _KEYS = {field.name: column for column, field in enumerate((*WORDS, *NUMBERS))} | {
-    **{"TagValues": TABLE, "NumericValues": TABLE + 1, "StringValues": TABLE + 2},
+    **{name: TABLE + number for number, name in enumerate(TABLES)},
     **{"Epoch": EPOCH, "Timestamps": TIMES, "timestamp": TIME},
 }
 _SLOTS = 64

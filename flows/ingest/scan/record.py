@@ -40,13 +40,12 @@ from flows.model.rejected import MAX_RECORD_BYTES, MAX_ROWS
 from flows.runtime.compiled import compiled, inlined
 
 _USER, _WORDS, _NUMBERS = 0, len(WORDS), len(NUMBERS)
-_TIME = _WORDS
+_TABLES = (1 << EPOCH) - (1 << TABLE)
 _IS_NAME = tuple(field.kind == NAME for field in WORDS)
 _IS_LOOSE = tuple(field.kind == LOOSE for field in WORDS)
-
-
 # A row of `spans` is [start, end) of each of its words, start -1 for none; and last its time, and nothing.
-SPANS = _WORDS + 1
+TIME_SPAN = _WORDS
+SPANS = TIME_SPAN + 1
 
 
 @compiled
@@ -93,16 +92,16 @@ def _value(d: Bytes, p: int, what: int, row: int, spans: Ints, numbers: Floats, 
     if p < 0:
         return -1
     if what == TIME:
-        spans[row, _TIME, 0] = number_ns(d, begin, p, newest_ns)
-        return p if spans[row, _TIME, 0] >= 0 else -1
-    if what < TABLE and what >= _WORDS:
+        spans[row, TIME_SPAN, 0] = number_ns(d, begin, p, newest_ns)
+        return p if spans[row, TIME_SPAN, 0] >= 0 else -1
+    if _WORDS <= what < TABLE:
         numbers[row, what - _WORDS] = _float(d, begin, p)
         return -1 if np.isnan(numbers[row, what - _WORDS]) else p
     whole = integer(d, begin, p)
     if what == _USER:
         spans[row, what, 0], spans[row, what, 1] = begin, p
     else:
-        spans[row, _TIME, 0] = INT(whole)
+        spans[row, TIME_SPAN, 0] = INT(whole)
     # Neither a time nor a base of times is beyond, nor the number of a visitor; no other word is a number.
     return p if whole < U(1 << 62) and (what == _USER or what >= TABLE) else -1
 
@@ -113,8 +112,8 @@ def _noted(d: Bytes, p: int, end: int, what: int, row: int, spans: Ints, newest_
     if what < _WORDS:
         spans[row, what, 0], spans[row, what, 1] = p if end > p else -1, end
         return not (_IS_NAME[what] and end - p > MAX_NAME_CHARS)
-    spans[row, _TIME, 0] = text_ns(d, p, end, newest_ns) if what == TIME else -1
-    return spans[row, _TIME, 0] >= 0
+    spans[row, TIME_SPAN, 0] = text_ns(d, p, end, newest_ns) if what == TIME else -1
+    return spans[row, TIME_SPAN, 0] >= 0
 
 
 @compiled
@@ -211,7 +210,7 @@ def record(
         elif what == EPOCH:
             # It is noted behind all rows.
             p = _value(d, p, what, len(spans) - 1, spans, numbers, newest_ns)
-            epoch = spans[-1, _TIME, 0]
+            epoch = spans[-1, TIME_SPAN, 0]
         else:
             p = _value(d, p, what, INT(0), spans, numbers, newest_ns)
         if p < 0:
@@ -226,7 +225,7 @@ def record(
         return 0, False
     if seen & (1 << TIMES):
         return _in_columns(rows, seen, columns, epoch, spans, numbers, newest_ns), True
-    plain = seen & (1 << TIME) and not seen >> TABLE & 7 and spans[0, _USER, 0] >= 0
+    plain = seen & (1 << TIME) and not seen & _TABLES and spans[0, _USER, 0] >= 0
     return 1 if plain else 0, False
 
 
@@ -238,13 +237,13 @@ def _in_columns(
     if seen & ((1 << TIME) | ((1 << (_WORDS + _NUMBERS)) - 1)):
         return 0
     for row in range(rows):
-        spans[row, _TIME, 0] = within(U(spans[row, _TIME, 0] + epoch), newest_ns)
+        spans[row, TIME_SPAN, 0] = within(U(spans[row, TIME_SPAN, 0] + epoch), newest_ns)
         for word in range(_WORDS):
             if not columns & (1 << word):
                 spans[row, word, 0] = -1
         for place in range(_NUMBERS):
             if not columns & (1 << (_WORDS + place)):
                 numbers[row, place] = np.nan
-        if spans[row, _TIME, 0] < 0 or spans[row, _USER, 0] < 0:
+        if spans[row, TIME_SPAN, 0] < 0 or spans[row, _USER, 0] < 0:
             return 0
     return rows

@@ -11,14 +11,14 @@ import numpy as np
 
 from flows.ingest.scan.json_text import INT, Bytes
 from flows.ingest.scan.keys import KNOWN_KEYS
-from flows.ingest.scan.record import SPANS, record
+from flows.ingest.scan.record import SPANS, TIME_SPAN, record
 from flows.ingest.scan.words import WIDTH, added, code_of, hash_of, with_room
 from flows.model.columns import Floats, Ints
 from flows.model.fields import NUMBERS, WORDS
 from flows.model.rejected import MAX_ROWS
 from flows.runtime.compiled import entry, inlined
 
-_WORDS, _NUMBERS, _TIME = len(WORDS), len(NUMBERS), SPANS - 1
+_WORDS, _NUMBERS = len(WORDS), len(NUMBERS)
 _ROOM = 2048
 
 
@@ -96,7 +96,7 @@ def _scan(
         if rows:
             shape[i] = 2 if in_columns else 1
         for place in range(rows):
-            row[clicks], time_ns[clicks] = i, spans[place, _TIME, 0]
+            row[clicks], time_ns[clicks] = i, spans[place, TIME_SPAN, 0]
             for n in range(_NUMBERS):
                 numbers[clicks, n] = of_record[place, n]
             clicks += 1

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from flows.ingest.scan.json_text import COLON, INT, MINUS, POINT, Bytes, U, at
+from flows.ingest.validate import MS_BELOW, S_BELOW, US_BELOW
 from flows.model.event_time import OLDEST_NS
 from flows.runtime.compiled import compiled
 
@@ -33,11 +34,11 @@ def integer(d: Bytes, p: int, end: int) -> np.uint64:
 @compiled
 def unit_of(time: np.uint64) -> np.uint64:
     """Return how many nanoseconds the unit of a timestamp has, told by its size."""
-    if time < U(10**11):
+    if time < U(S_BELOW):
         return U(10**9)
-    if time < U(10**14):
+    if time < U(MS_BELOW):
         return U(10**6)
-    return U(1000) if time < U(10**17) else U(1)
+    return U(1000) if time < U(US_BELOW) else U(1)
 
 
 @compiled
