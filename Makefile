@@ -97,7 +97,7 @@ unit: install-dev
 
 # Compiled once, and not by each of the many processes that begin at the same time.
 test: check browser tools kafka
-	$(BIN)/python -m flows.ingest.scan
+	$(BIN)/python -m flows.compile
 	$(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 # The image, by whichever of these there is.

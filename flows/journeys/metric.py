@@ -1,7 +1,7 @@
 """Journeys: the state machine that follows each visitor through a table of steps, logs them and makes offers.
 
-It decides on columns first: only the clicks of visitors who are on a journey, or whose click could begin one,
-are looked at one by one (`flows.journeys.machine`), in the order of their arrival. The table is in
+Of most clicks a first look tells that they move nobody. Only those of visitors who are on a journey, or may
+begin one, go through the machine (`flows.journeys.machine`), in the order of their arrival. The table is in
 `flows.journeys.table`, the log in `flows.journeys.log`.
 """
 
@@ -23,7 +23,7 @@ from flows.metrics.metric import Metric, Part, Published
 from flows.model.columns import Bools, Ints
 from flows.model.event_time import SESSION_GAP_S
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
-from flows.windows.by_visitor import ByVisitor
+from flows.runtime.compiled import entry
 from flows.windows.table import Table, grown
 
 
@@ -54,19 +54,11 @@ class Journeys(Metric[list[JourneyFigures]]):
         """Take in admitted clicks."""
         self._forget(item.freed)
         fits = [item.columns.ints(fits_column(number)) for number in range(len(self._machines))]
-        if not fits or not len(item):
-            return
-        counted = fits[0] != 0
-        may_begin = np.logical_or.reduce(
-            [(bits & journey.leaving(INIT)) != 0 for bits, journey in zip(fits, self._journeys, strict=True)]
-        )
-        self._reserve(int(item.slot.max()) + 1)
-        followed = self._busy.copy()
-        followed[item.slot[may_begin]] = True
-        one_by_one = followed[item.slot] & counted
-        self._table.touch(item.slot[counted])
-        self._pass_by(item, np.flatnonzero(counted & ~one_by_one))
-        self._follow(item, np.flatnonzero(one_by_one), fits, may_begin)
+        if fits and len(item):
+            self._reserve(int(item.slot.max()) + 1)
+            clicks, gone = self._looked_at(item, fits)
+            if len(clicks):
+                self._look_at(item, clicks, fits, gone)
 
     def _reserve(self, slots: int) -> None:
         self._table.reserve(slots)
@@ -81,21 +73,16 @@ class Journeys(Metric[list[JourneyFigures]]):
                 machine.leave(slot)
         self._busy[known] = False
 
-    def _pass_by(self, item: ShardClicks, rows: Ints) -> None:
-        """Remember the last product of visitors on no journey."""
-        slot = item.slot[rows]
-        product = item.words("product")
-        self._table["product"][slot] = product.hashes(item.header.key)[0, product.codes[rows]]
-        np.maximum.at(self._table["last_ns"], slot, item.time_ns[rows])
-
-    def _follow(self, item: ShardClicks, rows: Ints, fits: list[Ints], may_begin: Bools) -> None:
-        """Look at those of the clicks `rows` that may take a step one by one."""
-        if not len(rows):
-            return
-        visits = ByVisitor.of(item.slot[rows])
-        refresh, gone = self._history(item, rows, visits)
-        look = (self._busy[item.slot[rows]] | visits.since(may_begin[rows])) & ~refresh
-        self._look_at(item, rows[look], fits, gone[look])
+    def _looked_at(self, item: ShardClicks, fits: list[Ints]) -> tuple[Ints, Bools]:
+        """Return which clicks may move their visitor, and which of these find the visitor forgotten."""
+        begins = [bits & journey.leaving(INIT) for bits, journey in zip(fits, self._journeys, strict=True)]
+        may_begin = np.logical_or.reduce([bits != 0 for bits in begins])
+        product, last_ns = item.words("product"), self._table["last_ns"]
+        of_clicks = item.slot, item.time_ns, product.codes, product.hashes(item.header.key)[0]
+        kept = last_ns, self._table["product"], self._table.changed, self._busy
+        clicks, gone = np.empty(len(item), np.int64), np.empty(len(item), bool)
+        count = _first_look(*of_clicks, fits[0] != 0, may_begin, *kept, self._forget_ns, clicks, gone)
+        return clicks[:count], gone[:count]
 
     def _look_at(self, item: ShardClicks, clicks: Ints, fits: list[Ints], gone: Bools) -> None:
         """Let clicks move their visitors on; `gone`: those that find their visitor forgotten."""
@@ -122,17 +109,6 @@ class Journeys(Metric[list[JourneyFigures]]):
         for number, tally in enumerate(self._tallies):
             rows = [row for row in log if row.journey == number]
             tally.add(rows, item.time_ns[clicks[[row.click for row in rows]]], item.newest_s)
-
-    def _history(self, item: ShardClicks, rows: Ints, visits: ByVisitor) -> tuple[Bools, Bools]:
-        """Return which clicks are page refreshes, and which find their visitor forgotten; remember them."""
-        last_ns, product = self._table["last_ns"], self._table["product"]
-        time_ns, viewed = item.time_ns[rows], item.words("product")
-        hashes = viewed.hashes(item.header.key)[0, viewed.codes[rows]]
-        newest_ns = visits.newest(time_ns, last_ns[visits.slots])
-        gone = time_ns - visits.before(newest_ns, last_ns[visits.slots]) > self._forget_ns
-        refresh = (visits.before(hashes, product[visits.slots]) == hashes) & (hashes != 0) & ~gone
-        last_ns[visits.slots], product[visits.slots] = visits.last(newest_ns), visits.last(hashes)
-        return refresh, gone
 
     def report(self, as_of_s: int) -> list[JourneyFigures]:
         """Return the figures of each journey."""
@@ -188,6 +164,45 @@ class Journeys(Metric[list[JourneyFigures]]):
         """All parts are in: note who is on a journey."""
         for machine in self._machines:
             self._busy[list(machine.on)] = True
+
+
+@entry(
+    "int32[::1], int64[::1], int32[::1], uint64[::1], boolean[::1], boolean[::1], int64[::1], uint64[::1], "
+    "boolean[::1], boolean[::1], int64, int64[::1], boolean[::1]"
+)
+def _first_look(
+    slot: Ints,
+    time_ns: Ints,
+    code: Ints,
+    hashes: Ints,
+    counts: Bools,
+    may_begin: Bools,
+    last_ns: Ints,
+    product: Ints,
+    changed: Bools,
+    busy: Bools,
+    forget_ns: int,
+    clicks: Ints,
+    gone: Bools,
+) -> int:
+    """Note the `clicks` of visitors who are on a journey or may begin one, unless they refresh a page.
+
+    Kept of visitors are the product of their last click and the time of their newest. Returns how many.
+    """
+    count = 0
+    for i in range(len(slot)):
+        if not counts[i]:
+            continue
+        visitor, viewed = slot[i], hashes[code[i]]
+        forgotten = time_ns[i] - last_ns[visitor] > forget_ns
+        refresh = viewed != 0 and viewed == product[visitor] and not forgotten
+        last_ns[visitor], product[visitor] = max(time_ns[i], last_ns[visitor]), viewed
+        changed[visitor] = True
+        if (busy[visitor] or may_begin[i]) and not refresh:
+            busy[visitor] = True
+            clicks[count], gone[count] = i, forgotten
+            count += 1
+    return count
 
 
 def _numbers(figures: JourneyFigures) -> dict[str, Any]:

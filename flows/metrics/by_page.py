@@ -51,7 +51,7 @@ class ByPage(Metric[Figures]):
         """Return each click's page number."""
         width = len(category.words) or 1
         pairs = product.codes.astype(np.int64) * width + category.codes
-        used, place = distinct(pairs, width * len(product.words))
+        used, place = distinct(pairs)
         products, categories = product.words, category.words
         pages = [(products[code // width] or "", categories[code % width] or "") for code in used.tolist()]
         return self._numbers(pages)[place]

@@ -60,11 +60,9 @@ class LookingAt(Metric[list[View]]):
         """Return for each click the number of (product, category, title)."""
         columns = [item.words(name) for name in ("product", "category", "title")]
         combined: Ints = np.zeros(len(rows), np.int64)
-        below = 1
         for column in columns:
             combined = combined * len(column.words) + column.codes[rows]
-            below *= len(column.words)
-        used, place = distinct(combined, below)
+        used, place = distinct(combined)
         first = np.zeros(len(used), np.int64)
         first[place] = rows
         product, category, title = (column.all_at(first) for column in columns)

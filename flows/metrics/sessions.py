@@ -1,14 +1,12 @@
 """Sessions: true session windows, which late clicks may extend or join.
 
-A session of a visitor is a longest run of their clicks with no gap of more than 30 minutes. A batch's clicks
-are first cut into runs. A run either extends the visitor's newest session or opens one:
+A session of a visitor is a longest run of their clicks with no gap of more than 30 minutes. A click extends
+the session that it is not too far from, or opens one; where it closes the gap between two they become one:
 
-    kept        [session 1]          [session 2]
-    run                                    [run]          extends session 2
-    late run               [run]                          closes both gaps: one session of all three
-
-For visitors with a run that begins before their newest session, all sessions are taken up again, as runs, and
-joined in the order of time.
+    sessions    [1]           [2]             a visitor's newest is at hand, and each knows the one before
+    click                        x            extends session 2
+    click                               x     opens session 3
+    late click         x                      extends session 2, which then joins session 1
 """
 
 from __future__ import annotations
@@ -19,12 +17,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from flows.metrics.metric import Metric, Part, Published, sums
-from flows.model.columns import Ints
-from flows.model.event_time import BUCKET_S, BUCKETS, covered_from_s
+from flows.model.columns import Bools, Ints
+from flows.model.event_time import BUCKET_S, BUCKETS, SESSION_GAP_S, covered_from_s
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
+from flows.runtime.compiled import entry
 from flows.windows.ring import Ring
-from flows.windows.runs import GAP_NS, Runs, runs
-from flows.windows.table import Table, Vacant
+from flows.windows.table import Table, Vacant, grown
+
+GAP_NS = SESSION_GAP_S * 10**9
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +57,12 @@ class Sessions(Metric[SessionFigures]):
         """Make what a shard keeps, empty."""
         self._seen = Table(buckets=np.uint32)
         self._ring = Ring(self._seen, "buckets", slice_s=BUCKET_S, kept=BUCKETS)
-        # One row a session; clicks 0: vacant. `_newest[slot]` is 1 + the row of the visitor's newest session.
-        self._rows = Table(slot=np.uint32, start_ns=np.int64, end_ns=np.int64, clicks=np.uint32)
-        self._newest = Table(row=np.uint32)
+        # One row a session; clicks 0: vacant. Rows are told by their number plus 1, as 0 is none: `before` is
+        # the visitor's session before, `_newest` their newest by slot.
+        self._rows = Table(
+            slot=np.uint32, start_ns=np.int64, end_ns=np.int64, clicks=np.uint32, before=np.uint32
+        )
+        self._newest: Ints = np.zeros(0, np.uint32)
         self._vacant = Vacant()
         self._swept_s = 0
 
@@ -67,67 +70,38 @@ class Sessions(Metric[SessionFigures]):
         """Take in admitted clicks."""
         self._seen.clear(item.freed)
         if len(item):
-            self._add(item)
+            self._seen.reserve(int(item.slot.max()) + 1)
+            self._seen.touch(item.slot)
+            self._ring.add(item.slot, item.second, item.newest_s)
+            self._join(item.slot, item.time_ns)
         self._sweep(covered_from_s(item.newest_s))
 
-    def _add(self, item: ShardClicks) -> None:
-        slots = int(item.slot.max()) + 1
-        self._seen.reserve(slots)
-        self._newest.reserve(slots)
-        self._seen.touch(item.slot)
-        self._ring.add(item.slot, item.second, item.newest_s)
-        self._join(self._with_reopened(runs(item.slot, item.time_ns)))
+    def _join(self, slot: Ints, time_ns: Ints) -> None:
+        if len(self._seen) > len(self._newest):
+            self._newest = grown(self._newest, len(self._seen))
+        vacant, joined = self._vacant.take(len(slot)), np.empty(len(slot), np.int64)
+        rows = self._rows
+        rows.reserve(self._vacant.used)
+        times_ns, links = (rows["start_ns"], rows["end_ns"]), (self._newest, rows["before"])
+        opened, ended = _join(
+            slot, time_ns, *links, rows["slot"], *times_ns, rows["clicks"], rows.changed, vacant, joined
+        )
+        self._vacant.give_back(vacant[opened:])
+        self._rows.clear(joined[:ended])
+        self._vacant.give_back(joined[:ended])
 
     def _sweep(self, covered_s: int) -> None:
         """Drop the sessions that no window holds and no click in time can reach."""
         if covered_s <= self._swept_s:
             return
         self._swept_s = covered_s
-        self._drop(
-            np.flatnonzero((self._rows["clicks"] > 0) & (self._rows["end_ns"] + GAP_NS < covered_s * 10**9))
-        )
-
-    def _drop(self, rows: Ints) -> None:
-        slot = self._rows["slot"][rows]
-        newest = self._newest["row"]
-        newest[slot[newest[slot] == rows + 1]] = 0
-        self._rows.clear(rows)
-        self._vacant.give_back(rows)
-
-    def _with_reopened(self, new: Runs) -> Runs:
-        """Add the sessions of visitors with a run that begins before their newest; drop these as rows."""
-        row = self._newest["row"][new.slot].astype(np.int64) - 1
-        before = (row >= 0) & (new.start_ns < self._rows["start_ns"][row]) if len(self._rows) else row >= 0
-        if not before.any():
-            return new
-        rows = np.flatnonzero((self._rows["clicks"] > 0) & np.isin(self._rows["slot"], new.slot[before]))
-        old = Runs(*(self._rows[name][rows] for name in ("slot", "start_ns", "end_ns", "clicks")))
-        self._drop(rows)
-        return new.plus(old)
-
-    def _join(self, new: Runs) -> None:
-        """Join runs to the newest sessions of their visitors, each visitor's in order of time."""
-        for run in new.in_turn():
-            row = self._newest["row"][run.slot].astype(np.int64) - 1
-            has = row >= 0
-            if len(self._rows):
-                has &= run.start_ns <= self._rows["end_ns"][row] + GAP_NS
-            self._extend(row[has], run.take(has))
-            self._open(run.take(~has))
-
-    def _extend(self, rows: Ints, run: Runs) -> None:
-        if len(rows):
-            self._rows["end_ns"][rows] = np.maximum(self._rows["end_ns"][rows], run.end_ns)
-            self._rows["clicks"][rows] = self._rows["clicks"][rows] + run.clicks.astype(np.uint32)
-            self._rows.touch(rows)
-
-    def _open(self, run: Runs) -> None:
-        rows = self._vacant.take(len(run.slot))
-        self._rows.reserve(self._vacant.used)
-        for name in ("slot", "start_ns", "end_ns", "clicks"):
-            self._rows[name][rows] = getattr(run, name)
-        self._rows.touch(rows)
-        self._newest["row"][run.slot] = rows + 1
+        old = (self._rows["clicks"] > 0) & (self._rows["end_ns"] + GAP_NS < covered_s * 10**9)
+        dropped = np.flatnonzero(old)
+        for link in self._newest, self._rows["before"]:
+            linked = np.flatnonzero(link)
+            link[linked[old[link[linked].astype(np.int64) - 1]]] = 0
+        self._rows.clear(dropped)
+        self._vacant.give_back(dropped)
 
     def report(self, as_of_s: int) -> SessionFigures:
         """Return the shard's figures."""
@@ -170,6 +144,7 @@ class Sessions(Metric[SessionFigures]):
         rows = self._rows.everything("clicks") if everything else self._rows.changes()
         # Most sessions are of one click: how long they lasted is mostly zero, and takes next to nothing.
         lasted = {"lasted_ns": rows.pop("end_ns") - rows["start_ns"]}
+        del rows["before"]
         return {"seen": seen, "rows": rows | lasted} | self._ring.state()
 
     def load(self, part: Part) -> None:
@@ -177,14 +152,65 @@ class Sessions(Metric[SessionFigures]):
         self._ring.load(part)
         self._seen.load(part["seen"])
         rows = part["rows"]
-        self._rows.load(rows | {"end_ns": rows["start_ns"] + rows["lasted_ns"]})
+        end_ns, before = rows["start_ns"] + rows["lasted_ns"], np.zeros(len(rows["row"]), np.uint32)
+        self._rows.load(rows | {"end_ns": end_ns, "before": before})
 
     def loaded(self) -> None:
-        """All parts are in: find vacant rows and newest sessions again."""
-        occupied = np.flatnonzero(self._rows["clicks"])
-        self._vacant.find(self._rows["clicks"] > 0)
-        by_end = occupied[np.argsort(self._rows["end_ns"][occupied], kind="stable")]
-        slot = self._rows["slot"][by_end]
-        self._newest = Table(row=np.uint32)
-        self._newest.reserve(int(slot.max()) + 1 if len(slot) else 0)
-        self._newest["row"][slot] = by_end + 1
+        """All parts are in: find vacant rows, newest sessions and those before again."""
+        occupied = self._rows["clicks"] > 0
+        self._vacant.find(occupied)
+        rows = np.flatnonzero(occupied)
+        rows = rows[np.lexsort((self._rows["end_ns"][rows], self._rows["slot"][rows]))]
+        slot = self._rows["slot"][rows]
+        again = np.diff(slot.astype(np.int64), prepend=-1) == 0
+        self._rows["before"][rows[again]] = rows[np.flatnonzero(again) - 1] + 1
+        self._newest = np.zeros(int(slot.max(initial=0)) + 1, np.uint32)
+        self._newest[slot] = rows + 1
+
+
+@entry(
+    "int32[::1], int64[::1], uint32[::1], uint32[::1], uint32[::1], int64[::1], int64[::1], uint32[::1], "
+    "boolean[::1], int64[::1], int64[::1]"
+)
+def _join(
+    slot: Ints,
+    time_ns: Ints,
+    newest: Ints,
+    before: Ints,
+    visitor: Ints,
+    start_ns: Ints,
+    end_ns: Ints,
+    clicks: Ints,
+    changed: Bools,
+    vacant: Ints,
+    joined: Ints,
+) -> tuple[int, int]:
+    """Let each click extend a session or open one, in a `vacant` row.
+
+    Returns (how many were opened, how many ended as they `joined` the one behind).
+    """
+    opened = ended = 0
+    for i in range(len(slot)):
+        time, row, later = time_ns[i], int(newest[slot[i]]) - 1, -1
+        while row >= 0 and time < start_ns[row] - GAP_NS:
+            row, later = int(before[row]) - 1, row
+        if row < 0 or time > end_ns[row] + GAP_NS:
+            made = int(vacant[opened])
+            opened += 1
+            visitor[made], before[made], clicks[made] = slot[i], row + 1, 0
+            start_ns[made] = end_ns[made] = time
+            if later < 0:
+                newest[slot[i]] = made + 1
+            else:
+                before[later] = made + 1
+            row = made
+        clicks[row] += 1
+        changed[row] = True
+        start_ns[row], end_ns[row] = min(time, start_ns[row]), max(time, end_ns[row])
+        earlier = int(before[row]) - 1
+        if earlier >= 0 and start_ns[row] <= end_ns[earlier] + GAP_NS:
+            start_ns[row], before[row] = start_ns[earlier], before[earlier]
+            clicks[row] += clicks[earlier]
+            joined[ended] = earlier
+            ended += 1
+    return opened, ended

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,12 +12,15 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_128_digest
 
+from flows.runtime.compiled import entry
+
 Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 # Which rows: their numbers, or for each whether it is one.
 Index = Ints | Bools
-_MOST_MARKS = 1 << 20
+# Nobody outside can know which numbers meet in one place of a hash table.
+_SEED = np.uint64(secrets.randbits(64))
 
 
 @dataclass(slots=True)
@@ -69,8 +73,8 @@ class Words:
         return self._hashes[key]
 
     def used(self) -> tuple[Ints, Ints]:
-        """Return (codes in use, ascending; each row's place among them)."""
-        return distinct(self.codes, len(self.words))
+        """Return (codes in use; each row's place among them)."""
+        return distinct(self.codes)
 
 
 Column = Words | npt.NDArray[Any]
@@ -112,19 +116,29 @@ def encoded(words: Iterable[str | None]) -> Words:
     return Words(codes, list(numbers))
 
 
-def distinct(numbers: Ints, below: int) -> tuple[Ints, Ints]:
-    """Return (the numbers that there are, ascending; each one's place among them); all are from 0 to `below`.
+def distinct(numbers: Ints) -> tuple[Ints, Ints]:
+    """Return (the numbers that there are, as they come; each one's place among them), both int64."""
+    slots = np.zeros(1 << (2 * len(numbers)).bit_length(), np.int32)
+    found, place = np.empty(len(numbers), np.int64), np.empty(len(numbers), np.int64)
+    count = _distinct(numbers.astype(np.int64), slots, found, place, _SEED)
+    return found[:count], place
 
-    Few enough are marked in an array, which is far quicker than to sort them.
-    """
-    if below > _MOST_MARKS:
-        return np.unique(numbers, return_inverse=True)
-    marks = np.zeros(below, bool)
-    marks[numbers] = True
-    found = np.flatnonzero(marks)
-    place_of = np.empty(below, np.int64)
-    place_of[found] = np.arange(len(found))
-    return found, place_of[numbers]
+
+@entry("int64[::1], int32[::1], int64[::1], int64[::1], uint64")
+def _distinct(numbers: Ints, slots: Ints, found: Ints, place: Ints, seed: np.uint64) -> int:
+    """Give each number its place among those `found`; `slots` is a hash table of places, plus one."""
+    count = 0
+    for i in range(len(numbers)):
+        hashed = (np.uint64(numbers[i]) ^ seed) * np.uint64(0x9E3779B97F4A7C15)
+        slot = np.int64(hashed >> np.uint64(32)) & (len(slots) - 1)
+        while slots[slot] > 0 and found[slots[slot] - 1] != numbers[i]:
+            slot = (slot + 1) & (len(slots) - 1)
+        if slots[slot] == 0:
+            found[count] = numbers[i]
+            count += 1
+            slots[slot] = count
+        place[i] = slots[slot] - 1
+    return count
 
 
 def ordered(numbers: Ints) -> Ints:
@@ -143,4 +157,4 @@ def stable_hash(words: Sequence[str | None], key: int) -> Ints:
     except TypeError:
         # There is a None, for once.
         digests = b"".join(bytes(16) if word is None else xxh3_128_digest(word, key) for word in words)
-    return np.ascontiguousarray(np.frombuffer(digests, "<u8").reshape(-1, 2).T)
+    return np.frombuffer(digests, "<u8").reshape(-1, 2).T.copy()

@@ -30,7 +30,7 @@ def _encode_array(array: Any) -> Any:
 
 
 def decode(value: bytes) -> dict[str, Any]:
-    """Return the part that `encode` was given; its arrays are not to be written to."""
+    """Return the part that `encode` was given."""
     return {name: _decode_array(part) for name, part in msgspec.msgpack.decode(value).items()}
 
 
@@ -66,7 +66,7 @@ def compact(array: Array) -> list[Any]:
 
 
 def expanded(parts: list[Any]) -> Array:
-    """Return the array that `compact` was given, flat; it is not to be written to."""
+    """Return the array that `compact` was given, flat."""
     dtype, low, small, data = parts
     if isinstance(low, bytes):
         array = np.zeros(small, dtype)
@@ -76,7 +76,7 @@ def expanded(parts: list[Any]) -> Array:
         return np.cumsum(np.append(np.dtype(dtype).type(low), expanded(data)), dtype=dtype)
     if not isinstance(data, int):
         above = np.frombuffer(data, small)
-        return above if small == dtype else above.astype(dtype) + np.dtype(dtype).type(low)
+        return above.copy() if small == dtype else above.astype(dtype) + np.dtype(dtype).type(low)
     return np.full(data, low, dtype)
 
 

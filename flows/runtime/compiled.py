@@ -4,104 +4,100 @@ A function is compiled when it is first called; that takes some seconds, once. W
 NUMBA_CACHE_DIR says, as in an image, else beside the module, else in the user's cache. It is made anew when
 anything in flows/ has changed, for the code of a function has in it what that calls, wherever it stands.
 
-    @compiled            called by compiled functions alone
+    @compiled                              called by compiled functions alone
     def digits(d, p): ...
 
-    @entry               called from Python; holds no interpreter lock while it runs
-    def scan(d): ...
+    @entry("int64[::1], uint64")           called from Python; holds no interpreter lock while it runs
+    def mixed(numbers, seed): ...
+
+Numba itself is loaded by the first `compiled`, or the first call of an `entry`.
 """
 
 from __future__ import annotations
 
 import functools
-import hashlib
-import logging
-import os
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, ParamSpec, TypeVar
 
-import numba
-from numba.core import config, event
-from numba.core.caching import InTreeCacheLocator, UserProvidedCacheLocator, UserWideCacheLocator
-
+P = ParamSpec("P")
+R = TypeVar("R")
 F = TypeVar("F", bound=Callable[..., Any])
-_FLOWS = Path(__file__).parents[1]
 _INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+entries: list[Entry[Any, Any]] = []
 
 
 def compiled(function: F) -> F:
     """Compile a function of numbers and arrays that compiled ones call."""
-    decorated: F = numba.njit(**_INNER)(function)
+    decorated: F = _numba().njit(**_INNER)(function)
     return decorated
 
 
 def inlined(function: F) -> F:
     """Compile a function into each of those that call it."""
-    decorated: F = numba.njit(**_INNER, forceinline=True)(function)
+    decorated: F = _numba().njit(**_INNER, forceinline=True)(function)
     return decorated
 
 
-def entry(function: F) -> F:
-    """Compile a function that Python calls; kept on disk, if there is a place for it."""
-    try:
-        decorated: F = numba.njit(nogil=True, cache=True)(function)
-    except RuntimeError:
-        decorated = numba.njit(nogil=True)(function)
-    return decorated
+class Entry(Generic[P, R]):
+    """A function that Python calls, compiled ahead for arguments of the types of its signatures.
+
+    Given others it is compiled for these too, while the flow waits.
+    """
+
+    def __init__(self, function: Callable[P, R], signatures: tuple[str, ...]) -> None:
+        self._function, self._signatures = function, signatures
+        self.types_ahead: set[Any] = set()
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Run the compiled function."""
+        result: R = self.code(*args, **kwargs)
+        return result
+
+    def load(self) -> None:
+        """Load or make the code before it is needed."""
+        assert callable(self.code)
+
+    @property
+    def types(self) -> set[Any]:
+        """What types of arguments it is compiled for by now."""
+        return set(self.code.signatures) if "code" in self.__dict__ else set()
+
+    @functools.cached_property
+    def code(self) -> Any:
+        """The function as machine code, loaded from disk, or made and kept there if that can be."""
+        numba = _numba()
+        try:
+            dispatcher = numba.njit(nogil=True, cache=True)(self._function)
+        except RuntimeError:
+            dispatcher = numba.njit(nogil=True)(self._function)
+        for signature in self._signatures:
+            dispatcher.compile(f"({signature},)")
+        self.types_ahead = set(dispatcher.signatures)
+        return dispatcher
 
 
-@functools.cache
-def _version() -> str:
-    """Return what tells this version of flows/ from others."""
-    digest = hashlib.sha256()
-    for file in sorted(_FLOWS.rglob("*.py")):
-        digest.update(str(file.relative_to(_FLOWS)).encode() + b"\0" + file.read_bytes() + b"\0")
-    return digest.hexdigest()
+def entry(*signatures: str) -> Callable[[Callable[P, R]], Entry[P, R]]:
+    """Compile a function that Python calls, for arguments of these types, as numba writes them."""
+
+    def decorate(function: Callable[P, R]) -> Entry[P, R]:
+        made = Entry(function, signatures)
+        entries.append(made)
+        return made
+
+    return decorate
 
 
-class _OfThisVersion:
-    def get_source_stamp(self) -> str:
-        """Return what tells the version that the code is of."""
-        return _version()
+def get_ready() -> None:
+    """Compile, or load what was compiled, of all modules that are imported."""
+    for made in entries:
+        made.load()
 
 
-class AsSaid(_OfThisVersion, UserProvidedCacheLocator):  # type: ignore[misc]
-    """Where NUMBA_CACHE_DIR says; be it read-only, if this version was compiled there for NUMBA_CPU_NAME."""
+def _numba() -> Any:
+    # Imported late: who shows what a flow counted has no use for a compiler.
+    import numba
 
-    def get_cache_path(self) -> str:
-        """Return the folder."""
-        return os.path.join(config.CACHE_DIR, f"{_version()[:16]}-{config.CPU_NAME}")
+    import flows.runtime.code_cache  # noqa: F401
 
-    def ensure_cache_path(self) -> None:
-        """Accept where nobody can write, if what is there will do."""
-        if not (config.CPU_NAME and os.path.isdir(self.get_cache_path())):
-            super().ensure_cache_path()
-
-
-class Beside(_OfThisVersion, InTreeCacheLocator):  # type: ignore[misc]
-    """Beside the module."""
-
-
-class OfUser(_OfThisVersion, UserWideCacheLocator):  # type: ignore[misc]
-    """In the user's cache."""
-
-
-class _Telling(event.Listener):  # type: ignore[misc]
-    """Says once that compiling has begun, so that a start which takes longer is understood."""
-
-    said = False
-
-    def on_start(self, _: object) -> None:
-        if not self.said:
-            self.said = True
-            logging.getLogger("clicks").info("compiling, once for this version; it takes some seconds")
-
-    def on_end(self, _: object) -> None:
-        """Nothing is said at the end."""
-
-
-_PLACES = (AsSaid, Beside, OfUser)
-config.CACHE_LOCATOR_CLASSES = ",".join(f"{place.__module__}.{place.__name__}" for place in _PLACES)
-_register: Callable[[str, event.Listener], None] = event.register
-_register("numba:compile", _Telling())
+    return numba

@@ -1,8 +1,7 @@
 """The directory: which visitors a shard holds, each with a small number, their slot.
 
 A visitor is known by 128 bits of a keyed hash of their id: two of a billion visitors are taken for one with
-a chance of 1 in 10^21, whoever chooses the ids. So a visitor costs 36 bytes here, and numpy looks up all of a
-batch at once.
+a chance of 1 in 10^21, whoever chooses the ids. So a visitor costs 36 bytes here.
 """
 
 from __future__ import annotations
@@ -36,7 +35,8 @@ class Directory:
         """Fill in `slot` and `freed` of `item`."""
         visitor = item.words("visitor")
         used, place = visitor.used()
-        slot = self._slots(*visitor.hashes(item.header.key)[:, used])[place]
+        low, high = visitor.hashes(item.header.key)
+        slot = self._slots(low[used], high[used])[place]
         self._last_seen.add(slot, item.second)
         self._table.touch(slot)
         item.slot = slot.astype(np.int32)
@@ -44,13 +44,13 @@ class Directory:
 
     def _slots(self, low: Ints, high: Ints) -> Ints:
         """Return the slots of visitors, each one there once; those not known are given one."""
-        slot, ended = self._index.find(self._table, low, high)
+        slot = self._index.find(self._table, low, high)
         new = np.flatnonzero(slot < 0)
         if len(new):
             slot[new] = rows = self._vacant.take(len(new))
             self._table.reserve(self._vacant.used)
             self._table["low"][rows], self._table["high"][rows] = low[new], high[new]
-            self._index.add(self._table, rows, ended[new])
+            self._index.add(self._table, rows)
         return slot
 
     def _sweep(self, newest_s: int, present: Ints) -> Ints:

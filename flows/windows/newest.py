@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from flows.model.columns import Ints
+from flows.model.columns import Bools, Ints
+from flows.runtime.compiled import entry
 from flows.windows.table import Table
 
 
@@ -38,15 +39,10 @@ class Newest:
 
     def add(self, slot: Ints, time_ns: Ints, number: Ints) -> None:
         """Take in clicks in the order of arrival."""
-        if not len(slot):
-            return
-        self._table.reserve(int(slot.max()) + 1)
-        newest_ns = self._table["newest_ns"]
-        np.maximum.at(newest_ns, slot, time_ns)
-        rows = np.flatnonzero(time_ns == newest_ns[slot])
-        # Of several rows of one slot the last is assigned.
-        self._table["number"][slot[rows]] = number[rows] + 1
-        self._table.touch(slot[rows])
+        if len(slot):
+            self._table.reserve(int(slot.max()) + 1)
+            newest_ns, newest = self._table["newest_ns"], self._table["number"]
+            _take(newest_ns, newest, self._table.changed, slot, time_ns, number)
 
     def clicks(self) -> tuple[Ints, Ints]:
         """Return (numbers, times in nanoseconds) of the newest clicks in the window, both int64."""
@@ -77,3 +73,13 @@ class Newest:
     def load(self, part: dict[str, Any]) -> None:
         """Take in what `changes` gave."""
         self._table.load(part)
+
+
+@entry("int64[::1], uint32[::1], boolean[::1], int32[::1], int64[::1], int64[::1]")
+def _take(newest_ns: Ints, newest: Ints, changed: Bools, slot: Ints, time_ns: Ints, number: Ints) -> None:
+    """Take each click as its visitor's newest if none is newer."""
+    for i in range(len(slot)):
+        visitor = slot[i]
+        if time_ns[i] >= newest_ns[visitor]:
+            newest_ns[visitor], newest[visitor] = time_ns[i], number[i] + 1
+            changed[visitor] = True

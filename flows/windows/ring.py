@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from flows.model.columns import Ints
+from flows.runtime.compiled import entry
 from flows.windows.table import Table
 
 
@@ -36,18 +37,11 @@ class Ring:
     def add(self, slot: Ints, second: Ints, newest_s: int) -> None:
         """Count clicks of visitors `slot` at `second`; `newest_s`: the second of the newest click of all."""
         self._advance(newest_s // self._slice_s)
-        number = second // self._slice_s
+        before = self._clicks.copy()
         oldest = self._newest - self._kept + 1
-        if len(number) and number.min() < oldest:
-            recent = number >= oldest
-            number, slot = number[recent], slot[recent]
-        bit = number % self._width
-        masks = self._table[self._column]
-        np.bitwise_or.at(masks, slot, np.left_shift(1, bit).astype(masks.dtype))
-        counts = np.bincount(bit, minlength=self._width)
-        self._clicks += counts
-        for index in np.flatnonzero(counts).tolist():
-            self._visitors.pop(index, None)
+        _mark(self._table[self._column], self._clicks, slot, second // self._slice_s, oldest)
+        for bit in np.flatnonzero(self._clicks != before).tolist():
+            self._visitors.pop(bit, None)
 
     def report(self, as_of_s: int) -> tuple[list[int], list[int]]:
         """Return (clicks, distinct visitors) by slice; the last one holds the second before `as_of_s`."""
@@ -85,3 +79,16 @@ class Ring:
         self._advance(part["newest"])
         self._clicks[:] = part["clicks"]
         self._visitors.clear()
+
+
+@entry(
+    "uint16[::1], int64[::1], int32[::1], int64[::1], int64",
+    "uint32[::1], int64[::1], int32[::1], int64[::1], int64",
+)
+def _mark(masks: Ints, clicks: Ints, slot: Ints, number: Ints, oldest: int) -> None:
+    """Count each click of slice `oldest` or later, and set the bit of its slice in its visitor's mask."""
+    for i in range(len(slot)):
+        if number[i] >= oldest:
+            bit = number[i] % len(clicks)
+            masks[slot[i]] |= 1 << bit
+            clicks[bit] += 1

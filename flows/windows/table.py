@@ -24,28 +24,31 @@ _PAGES_BYTES = 1 << 18
 
 
 class Table:
-    """Columns by name; `table["clicks"]` is the array of one, at least as long as was reserved."""
+    """Columns by name; `table["clicks"]` is the array of one, at least as long as was reserved.
+
+    `changed` has for each row whether it did since the last `changes`.
+    """
 
     def __init__(self, **dtypes: npt.DTypeLike) -> None:
         self._columns: dict[str, Ints] = {name: np.zeros(0, dtype) for name, dtype in dtypes.items()}
-        self._changed: Bools = np.zeros(0, bool)
+        self.changed: Bools = np.zeros(0, bool)
 
     def __getitem__(self, name: str) -> Ints:
         return self._columns[name]
 
     def __len__(self) -> int:
-        return len(self._changed)
+        return len(self.changed)
 
     def reserve(self, rows: int) -> None:
         """Make room for row numbers below `rows`."""
         if rows > len(self):
             size = max(rows, len(self) + len(self) // 2, 64)
             self._columns = {name: grown(column, size) for name, column in self._columns.items()}
-            self._changed = grown(self._changed, size)
+            self.changed = grown(self.changed, size)
 
     def touch(self, rows: Ints) -> None:
         """Note that `rows` change."""
-        self._changed[rows] = True
+        self.changed[rows] = True
 
     def clear(self, rows: Ints) -> None:
         """Make `rows` vacant."""
@@ -54,17 +57,17 @@ class Table:
         rows = rows[rows < len(self)]
         for column in self._columns.values():
             column[rows] = 0
-        self._changed[rows] = True
+        self.changed[rows] = True
 
     def changes(self) -> dict[str, Any]:
         """Return {"row": numbers, column: values...} of the rows that changed, and forget that they did."""
-        rows = np.flatnonzero(self._changed).astype(np.uint32)
-        self._changed[:] = False
+        rows = np.flatnonzero(self.changed).astype(np.uint32)
+        self.changed[:] = False
         return self._part(rows)
 
     def everything(self, *occupied: str) -> dict[str, Any]:
         """Return all rows of which a column of `occupied` is not zero, and forget what changed."""
-        self._changed[:] = False
+        self.changed[:] = False
         rows = np.flatnonzero(np.logical_or.reduce([self._columns[name] != 0 for name in occupied]))
         return self._part(rows.astype(np.uint32))
 

@@ -17,7 +17,8 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from flows.ingest.scan.scan import get_ready
+import flows.clicks  # noqa: F401
+from flows.runtime.compiled import get_ready
 from tests.bench.log import make_log
 from tests.bench.works import CLICKHOUSE, FLOW, WORKS, Timed
 

@@ -26,11 +26,13 @@ import pandas as pd
 import pytest
 from redis.connection import AbstractConnection
 
-from flows.ingest.scan.scan import get_ready
+from flows.ingest.scan import scan
+from flows.journeys import metric as journeys
 from flows.kafka.reader import Reader
 from flows.metrics import sessions
 from flows.model.batch import Batch
 from flows.operators import board, meet, windowed
+from flows.runtime.compiled import get_ready
 from flows.sinks.redis import sink
 from flows.sources import file, opening_partition
 from flows.state import part_sizes
@@ -39,7 +41,7 @@ from tests.faults.kafka_faults import KAFKA_FAULTS
 from tests.faults.mutants import KILLERS, MUTANTS
 
 # Imported before the fork, so that a child starts at once; flows.clicks, which binds what is patched, later.
-PRELOADED = (board, sessions, sink, windowed, pd)
+PRELOADED = (board, journeys, scan, sessions, sink, windowed, pd)
 get_ready()
 
 

@@ -209,7 +209,7 @@ def the_newest_sessions_are_not_found_again(patch: Patch) -> None:
 
     def forget(sessions: Sessions) -> None:
         loaded(sessions)
-        sessions._newest["row"][:] = 0
+        sessions._newest[:] = 0
 
     patch.setattr(Sessions, "loaded", forget)
 

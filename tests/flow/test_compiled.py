@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from numba.core import config
 
-from flows.runtime.compiled import OfUser, entry
+from flows.runtime.code_cache import OfUser
+from flows.runtime.compiled import entry
 
 ROOT = Path(__file__).parents[2]
 SCAN = """
@@ -55,4 +56,4 @@ def test_without_a_place_to_keep_it_it_runs_all_the_same(monkeypatch: pytest.Mon
     def double(number: int) -> int:
         return 2 * number
 
-    assert entry(double)(21) == 42
+    assert entry("int64")(double)(21) == 42

@@ -61,12 +61,11 @@ def scan(data: bytes, bounds: Ints, newest_ns: int, seed: np.uint64) -> Scan:
     return Scan(row[:clicks], time_ns[:clicks], codes[:clicks], numbers[:clicks], words, shape)
 
 
-def get_ready() -> None:
-    """Compile, or load what was compiled, before there is anything to scan."""
-    scan(b"", np.zeros(1, np.int64), 0, np.uint64(0))
-
-
-@entry
+@entry(
+    "Array(uint8, 1, 'C', readonly=True), int64[::1], uint64[:, ::1], int64, uint64, int32[::1], int64[::1], "
+    "int32[:, ::1], float64[:, ::1], int8[::1], int64[:, :, ::1], float64[:, ::1], int32[::1], "
+    "int64[:, ::1], int64[::1], int64[::1]"
+)
 def _scan(
     d: Bytes,
     bounds: Ints,

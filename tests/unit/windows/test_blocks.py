@@ -1,14 +1,12 @@
-"""The smaller blocks: last seen, names, runs, the hash index."""
+"""The smaller blocks: last seen, names, the hash index."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 
 from flows.windows.hash_index import Index
 from flows.windows.last_seen import LastSeen
 from flows.windows.names import Names
-from flows.windows.runs import runs
 from flows.windows.table import Table
 
 
@@ -29,24 +27,6 @@ def test_names_are_numbered_as_they_come_and_anew_when_some_go() -> None:
     assert (names.names[:], names.number("c"), names.number("a")) == (["b", "c"], 1, 2)
 
 
-#                                 minutes: 0 10 20 ...
-@pytest.mark.parametrize(
-    ("picture", "expected"),
-    [
-        ("x", [(0, 0, 1)]),
-        ("x..x", [(0, 1800, 2)]),
-        ("x...x", [(0, 0, 1), (2400, 2400, 1)]),
-        ("xx.x....xx", [(0, 1800, 3), (4800, 5400, 2)]),
-    ],
-)
-def test_runs_end_where_the_gap_is_longer(picture: str, expected: list[tuple[int, int, int]]) -> None:
-    seconds = [600 * at for at, char in enumerate(picture) if char == "x"]
-    for order in (seconds, seconds[::-1]):
-        found = runs(np.zeros(len(order), np.int64), np.array(order, np.int64) * 10**9)
-        times = zip(found.start_ns // 10**9, found.end_ns // 10**9, found.clicks, strict=True)
-        assert [tuple(map(int, each)) for each in times] == expected
-
-
 def test_the_hash_index_finds_every_key_and_no_other() -> None:
     rng = np.random.default_rng(1)
     # Few different hashes, so that many keys want one place.
@@ -55,9 +35,9 @@ def test_the_hash_index_finds_every_key_and_no_other() -> None:
     table.reserve(3000)
     for first in range(0, 3000, 100):
         part = np.arange(first, first + 100)
-        found, ended = index.find(table, low[part], high[part])
+        found = index.find(table, low[part], high[part])
         assert set(found.tolist()) == {-1}
         table["low"][part], table["high"][part] = low[part], high[part]
-        index.add(table, part, ended)
-    assert index.find(table, low, high)[0].tolist() == list(range(3000))
-    assert set(index.find(table, low, high + np.uint64(50))[0].tolist()) == {-1}
+        index.add(table, part)
+    assert index.find(table, low, high).tolist() == list(range(3000))
+    assert set(index.find(table, low, high + np.uint64(50)).tolist()) == {-1}

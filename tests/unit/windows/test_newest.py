@@ -19,7 +19,8 @@ def test_it_is_the_newest_and_of_one_time_the_last_to_arrive(
     newest, wanted = Newest(300), dict[int, tuple[int, int]]()
     for batch in batches:
         newest.add(
-            *(np.array(column, np.int64) for column in (zip(*batch, strict=True) if batch else ([], [], [])))
+            np.array([slot for slot, _, _ in batch], np.int32),
+            *(np.array([click[place] for click in batch], np.int64) for place in (1, 2)),
         )
         for slot, time_ns, number in batch:
             if time_ns >= wanted.get(slot, (0, 0))[0]:
@@ -34,7 +35,7 @@ def test_it_is_the_newest_and_of_one_time_the_last_to_arrive(
 
 def test_what_is_before_a_second_is_forgotten() -> None:
     newest = Newest(300)
-    newest.add(np.array([0, 1]), np.array([5, 6]) * 10**9, np.array([3, 4]))
+    newest.add(np.array([0, 1], np.int32), np.array([5, 6]) * 10**9, np.array([3, 4]))
     newest.advance(306)
     assert newest.forget().tolist() == [4]
     assert newest.changes(everything=True)["row"].tolist() == [1]
