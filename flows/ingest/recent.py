@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from itertools import groupby
 
 import numpy as np
 
@@ -21,11 +21,19 @@ _SMALL_BYTES = 2048
 def newest_clicks(clicks: Clicks, *, bots_apart: bool = True) -> list[RecentClick]:
     """Return the 100 newest clicks, and that of each of the 10 latest visitors, no bots if they are apart."""
     apart = clicks.words("bot").known() & bots_apart
-    index = sorted(_newest_index(clicks, apart))
-    by_record: dict[int, list[int]] = {}
-    for i, row in zip(index, clicks.row[index].tolist(), strict=True):
-        by_record.setdefault(row, []).append(i)
-    return [newest for row, rows in by_record.items() for newest in _newest(clicks, row, rows, apart)]
+    index = np.array(sorted(_newest_index(clicks, apart)), np.int64)
+    row = clicks.row[index]
+    # Clicks of one column-shaped record share its position: their place in it tells them apart.
+    sub, time_ns = (index - np.searchsorted(clicks.row, row)).tolist(), clicks.time_ns[index].tolist()
+    rows, in_columns = row.tolist(), np.isin(row, clicks.in_columns)
+    records: list[bytes] = []
+    for place, of_record in groupby(range(len(rows)), rows.__getitem__):
+        if in_columns[len(records)]:
+            records += _records_in_columns(clicks, place, [(sub[at], time_ns[at]) for at in of_record])
+        else:
+            records.append(_record(clicks, place))
+    position, visitor = clicks.lines.positions(row).tolist(), clicks.words("visitor").all_at(index)
+    return list(map(RecentClick, time_ns, position, sub, visitor, records, apart[index].tolist()))
 
 
 def _newest_index(clicks: Clicks, apart: Bools) -> set[int]:
@@ -53,20 +61,16 @@ def _newest_first(time_ns: Ints, wanted: int) -> list[int]:
     return order
 
 
-def _newest(clicks: Clicks, row: int, index: list[int], apart: Bools) -> Iterator[RecentClick]:
-    """Yield clicks that come from one record, `row`."""
-    # Clicks of one column-shaped record share its position: their place in it tells them apart.
-    subs = [i - int(np.searchsorted(clicks.row, row)) for i in index]
-    position, record = clicks.lines.position(row), clicks.lines.record(row)
-    if row in clicks.in_columns:
-        rows = plain_rows(record, clicks.newest_ns, subs)
-        times = clicks.time_ns[index].tolist()
-        shown_rows = [shown(fields | {"timestamp": time}) for fields, time in zip(rows, times, strict=True)]
-        records = [record_of(fields, mask=clicks.mask_ip) for fields in shown_rows]
-    elif clicks.mask_ip or len(record) > _SMALL_BYTES:
-        records = [record_of(fields_in(record), mask=clicks.mask_ip)]
-    else:
-        records = [record]
-    for i, sub, each in zip(index, subs, records, strict=True):
-        visitor = clicks.words("visitor").at(i)
-        yield RecentClick(int(clicks.time_ns[i]), position, sub, visitor, each, bool(apart[i]))
+def _record(clicks: Clicks, row: int) -> bytes:
+    record = clicks.lines.record(row)
+    if clicks.mask_ip or len(record) > _SMALL_BYTES:
+        return record_of(fields_in(record), mask=clicks.mask_ip)
+    return record
+
+
+def _records_in_columns(clicks: Clicks, row: int, clicks_of: list[tuple[int, int]]) -> list[bytes]:
+    """Return a record for each of a column-shaped one's clicks, by their place in it and their time."""
+    found = plain_rows(clicks.lines.record(row), clicks.newest_ns, [sub for sub, _ in clicks_of])
+    pairs = zip(found, clicks_of, strict=True)
+    rows = [shown(fields | {"timestamp": time_ns}) for fields, (_, time_ns) in pairs]
+    return [record_of(fields, mask=clicks.mask_ip) for fields in rows]

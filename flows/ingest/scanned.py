@@ -49,12 +49,9 @@ def scanned_in(lines: Lines, newest_ns: int) -> Scanned:
 def _words(codes: Ints, data: bytes, start: list[int], end: list[int]) -> Words:
     """Return a column of the words that stand at [start, end); one that is written in two ways is one."""
     texts = [None if s < 0 else data[s:e].decode() for s, e in zip(start, end, strict=True)]
-    return Words(codes, texts).renamed(_unescaped) if any(map(_has_escape, texts)) else Words(codes, texts)
-
-
-def _has_escape(text: str | None) -> bool:
-    return text is not None and "\\" in text
+    escaped = "\\" in "".join(filter(None, texts))
+    return Words(codes, texts).renamed(_unescaped) if escaped else Words(codes, texts)
 
 
 def _unescaped(text: str | None) -> str | None:
-    return msgspec.json.decode(f'"{text}"', type=str) if _has_escape(text) else text
+    return msgspec.json.decode(f'"{text}"', type=str) if text and "\\" in text else text

@@ -24,6 +24,8 @@ AGES = (
 )
 BANDS = tuple(name for name, _ in AGES)
 _PEOPLE = len(GENDERS) * len(BANDS)
+# By age in whole years.
+_BAND_OF = np.repeat(np.arange(len(AGES) - 1), np.diff([from_age for _, from_age in AGES]))
 
 
 class AudienceFigures(NamedTuple):
@@ -118,9 +120,9 @@ class Audience(Metric[AudienceFigures]):
 def people(gender: Words, age: Floats) -> Ints:
     """Return for each click the number of its gender and band of age; an age is one of 0 to 129."""
     genders = np.array([_gender(word) for word in gender.words], np.int64)
-    known = (age >= 0) & (age < AGES[-1][1])
-    band = np.searchsorted([from_age for _, from_age in AGES], age, side="right") - 1
-    numbers: Ints = genders[gender.codes] * len(BANDS) + np.where(known, band, len(BANDS) - 1)
+    known = (age >= 0) & (age < len(_BAND_OF))
+    band = np.where(known, _BAND_OF[np.where(known, age, 0).astype(np.int64)], len(BANDS) - 1)
+    numbers: Ints = genders[gender.codes] * len(BANDS) + band
     return numbers
 
 

@@ -13,6 +13,7 @@ from flows.metrics.metric import Metric, Part
 from flows.model.columns import Ints, Words, distinct
 from flows.model.shard_clicks import ShardClicks
 from flows.windows.names import Names
+from flows.windows.newest import take_newest
 from flows.windows.slices import Counts, Slices, counted
 from flows.windows.table import grown
 
@@ -64,14 +65,13 @@ class ByPage(Metric[Figures]):
 
     def _entitle(self, page: Ints, time_ns: Ints, title: Words) -> None:
         self._titled_ns = grown(self._titled_ns, len(self._titles))
-        order = np.argsort(time_ns, kind="stable")
-        newest = np.zeros(len(self._titles), np.int64) - 1
-        newest[page[order]] = order
-        pages = np.flatnonzero(newest >= 0)
-        pages = pages[time_ns[newest[pages]] >= self._titled_ns[pages]]
-        self._titled_ns[pages] = time_ns[newest[pages]]
-        for number, code in zip(pages.tolist(), title.codes[newest[pages]].tolist(), strict=True):
-            self._titles[number] = title.words[code]
+        entitled, code = np.zeros(len(self._titles), bool), np.zeros(len(self._titles), np.uint32)
+        take_newest(
+            self._titled_ns, code, entitled, page.astype(np.int32), time_ns, title.codes.astype(np.int64)
+        )
+        pages = np.flatnonzero(entitled)
+        for number, place in zip(pages.tolist(), code[pages].tolist(), strict=True):
+            self._titles[number] = title.words[place]
         self._changed.update(pages.tolist())
 
     def named(self, number: int) -> tuple[str, str, str | None]:

@@ -131,8 +131,8 @@ class ShardClicks:
         return self.take(np.flatnonzero(~bots)) if bots.any() else self
 
     def bots(self) -> ShardClicks:
-        """Return the clicks that are bots'."""
-        return self.take(np.flatnonzero(self.words("bot").known()))
+        """Return the clicks that are bots', without columns."""
+        return replace(self, columns=Columns()).take(np.flatnonzero(self.words("bot").known()))
 
 
 _SENT = [name for name in Header.__slots__ if name != "barrier"]

@@ -42,7 +42,7 @@ class Newest:
         if len(slot):
             self._table.reserve(int(slot.max()) + 1)
             newest_ns, newest = self._table["newest_ns"], self._table["number"]
-            _take(newest_ns, newest, self._table.changed, slot, time_ns, number)
+            take_newest(newest_ns, newest, self._table.changed, slot, time_ns, number + 1)
 
     def clicks(self) -> tuple[Ints, Ints]:
         """Return (numbers, times in nanoseconds) of the newest clicks in the window, both int64."""
@@ -76,10 +76,11 @@ class Newest:
 
 
 @entry("int64[::1], uint32[::1], boolean[::1], int32[::1], int64[::1], int64[::1]")
-def _take(newest_ns: Ints, newest: Ints, changed: Bools, slot: Ints, time_ns: Ints, number: Ints) -> None:
-    """Take each click as its visitor's newest if none is newer."""
-    for i in range(len(slot)):
-        visitor = slot[i]
-        if time_ns[i] >= newest_ns[visitor]:
-            newest_ns[visitor], newest[visitor] = time_ns[i], number[i] + 1
-            changed[visitor] = True
+def take_newest(
+    newest_ns: Ints, newest: Ints, changed: Bools, row: Ints, time_ns: Ints, number: Ints
+) -> None:
+    """Take the number of each click as its row's, unless the row has a newer one; note which `changed`."""
+    for i in range(len(row)):
+        if time_ns[i] >= newest_ns[row[i]]:
+            newest_ns[row[i]], newest[row[i]] = time_ns[i], number[i]
+            changed[row[i]] = True

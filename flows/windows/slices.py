@@ -30,7 +30,10 @@ Counts = tuple[Ints, Ints]
 
 def counted(second: Ints, key: Ints) -> Counts:
     """Count clicks of `key` at `second` by both."""
-    return np.unique(second.astype(np.int64) << _KEY_BITS | key, return_counts=True)
+    # Clicks come by their time, more or less, and then a stable sort is the quicker one.
+    combined = np.sort(second.astype(np.int64) << _KEY_BITS | key, kind="stable")
+    first = np.flatnonzero(np.diff(combined, prepend=-1))
+    return combined[first], np.diff(first, append=len(combined))
 
 
 def first_second(counts: Counts) -> int:

@@ -9,84 +9,28 @@ the place after what stands there. -1 says that this is not certain: a careful r
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
-
+from flows.ingest.scan.loads import (
+    QUOTE,
+    SLASH,
+    WIDE,
+    Bytes,
+    U,
+    at,
+    eight,
+    first_bytes,
+    high,
+    special,
+    zeros_below,
+)
 from flows.runtime.compiled import compiled, inlined
 
-Bytes = npt.NDArray[np.uint8]
-
-# As numba's own, so that no constant has a type of its own.
-U: Any = np.uint64
-INT: Any = np.int64
 _ONES, _HIGH = U(0x0101010101010101), U(0x8080808080808080)
-_QUOTES, _SLASHES, _SPACES = U(0x2222222222222222), U(0x5C5C5C5C5C5C5C5C), U(0x2020202020202020)
+_SLASHES = U(0x5C5C5C5C5C5C5C5C)
 _NULL, _TRUE, _FALSE = U(0x6C6C756E), U(0x65757274), U(0x65736C6166)
-QUOTE, SLASH, COMMA, COLON, MINUS, POINT = 34, 92, 44, 58, 45, 46
+COMMA, COLON, MINUS, POINT = 44, 58, 45, 46
 OPEN, CLOSE, OPEN_LIST, CLOSE_LIST = 123, 125, 91, 93
 # What `skipped` goes into; the bits of one integer say what is an object.
 _MOST_DEEP = 60
-
-
-def _load_code(typingctx: Any, array: Any, at: Any) -> Any:
-    """Load eight bytes from anywhere, the first the lowest."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(64).as_pointer())
-        return builder.load(pointer, align=1)
-
-    return types.uint64(array, types.int64), codegen
-
-
-def _byte_code(typingctx: Any, array: Any, at: Any) -> Any:
-    """Load one byte; where a place may be negative numba would look for that at each."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
-        return builder.zext(builder.load(builder.gep(data, [args[1]])), ir.IntType(64))
-
-    return types.int64(array, types.int64), codegen
-
-
-def _zeros_code(typingctx: Any, value: Any) -> Any:
-    """Count the zeros below the lowest bit that is set."""
-
-    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.uint64), codegen
-
-
-_load: Any = intrinsic(_load_code)
-_byte: Any = intrinsic(_byte_code)
-_zeros_below: Any = intrinsic(_zeros_code)
-
-
-@inlined
-def at(d: Bytes, p: int) -> int:
-    """Return the byte at p, 0 beyond the end."""
-    return _byte(d, p) if p < d.size else 0
-
-
-@inlined
-def eight(d: Bytes, p: int) -> np.uint64:
-    """Return eight bytes from p on as an integer, the first the lowest; 0 beyond the end. `d` has eight."""
-    beyond = p + 8 - d.size
-    if beyond <= 0:
-        return _load(d, p)
-    return _load(d, d.size - 8) >> U(8 * beyond) if beyond < 8 else U(0)
-
-
-@inlined
-def first_bytes(word: np.uint64, size: int) -> np.uint64:
-    """Return the first bytes of eight; `size` is below 8."""
-    return word & ((U(1) << U(8 * size)) - U(1))
 
 
 @inlined
@@ -103,19 +47,18 @@ def blank(d: Bytes, p: int) -> int:
 def string(d: Bytes, p: int) -> int:
     """Return the closing quote of the string whose text begins at p, in whatever coding."""
     while p < d.size:
-        word = eight(d, p)
-        # The high bit of a byte that is a quote, a backslash or a control character; the lowest one is sure.
-        x, y = word ^ _QUOTES, word ^ _SLASHES
-        special = (((x - _ONES) & ~x) | ((y - _ONES) & ~y) | ((word - _SPACES) & ~word)) & _HIGH
-        if special == U(0):
-            p += 8
-            continue
-        p += _zeros_below(special) >> 3
-        if at(d, p) == QUOTE:
+        if p + WIDE <= d.size:
+            found = special(d, p)
+            if found == U(0):
+                p += WIDE
+                continue
+            p += zeros_below(found)
+        c = at(d, p)
+        if c == QUOTE:
             return p
-        if at(d, p) != SLASH:
+        if c < 32:
             return -1
-        p = _escape(d, p)
+        p = _escape(d, p) if c == SLASH else p + 1
         if p < 0:
             return -1
     return -1
@@ -137,9 +80,14 @@ def has_escape(d: Bytes, p: int, end: int) -> bool:
 def is_utf8(d: Bytes, p: int, end: int) -> bool:
     """Whether the bytes [p, end) are UTF-8, by the table of RFC 3629."""
     while p < end:
-        if eight(d, p) & _HIGH == U(0):
-            p += 8
-            continue
+        if p + WIDE <= d.size:
+            beyond = high(d, p)
+            if beyond == U(0):
+                p += WIDE
+                continue
+            p += zeros_below(beyond)
+            if p >= end:
+                break
         c = at(d, p)
         p += 1
         if c < 0x80:
@@ -147,12 +95,12 @@ def is_utf8(d: Bytes, p: int, end: int) -> bool:
         if not 0xC2 <= c <= 0xF4:
             return False
         more = 1 if c < 0xE0 else 2 if c < 0xF0 else 3
-        low = 0xA0 if c == 0xE0 else 0x90 if c == 0xF0 else 0x80
-        high = 0x9F if c == 0xED else 0x8F if c == 0xF4 else 0xBF
+        least = 0xA0 if c == 0xE0 else 0x90 if c == 0xF0 else 0x80
+        most = 0x9F if c == 0xED else 0x8F if c == 0xF4 else 0xBF
         for _ in range(more):
-            if p >= end or not low <= at(d, p) <= high:
+            if p >= end or not least <= at(d, p) <= most:
                 return False
-            low, high = 0x80, 0xBF
+            least, most = 0x80, 0xBF
             p += 1
     return True
 
@@ -164,10 +112,10 @@ def _escape(d: Bytes, p: int) -> int:
     # Whichever of "\/bfnrt.
     if c in (QUOTE, SLASH, 47, 98, 102, 110, 114, 116):
         return p + 2
-    high = _unit(d, p)
-    if high < 0 or 0xDC00 <= high <= 0xDFFF:
+    unit = _unit(d, p)
+    if unit < 0 or 0xDC00 <= unit <= 0xDFFF:
         return -1
-    if high < 0xD800 or high > 0xDFFF:
+    if unit < 0xD800 or unit > 0xDFFF:
         return p + 6
     return p + 12 if 0xDC00 <= _unit(d, p + 6) <= 0xDFFF else -1
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from flows.ingest.forms import TABLES
-from flows.ingest.scan.json_text import INT, Bytes, U, eight, first_bytes, has_escape
+from flows.ingest.scan.json_text import has_escape
+from flows.ingest.scan.loads import INT, Bytes, U, eight, first_bytes
 from flows.model.columns import Ints
 from flows.model.fields import NUMBERS, WORDS
 from flows.runtime.compiled import inlined

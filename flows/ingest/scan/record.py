@@ -15,16 +15,11 @@ from flows.ingest.scan.json_text import (
     CLOSE,
     CLOSE_LIST,
     COMMA,
-    INT,
     MINUS,
     OPEN,
     OPEN_LIST,
     POINT,
-    QUOTE,
-    Bytes,
-    U,
     after_key,
-    at,
     blank,
     is_utf8,
     literal,
@@ -33,6 +28,7 @@ from flows.ingest.scan.json_text import (
     string,
 )
 from flows.ingest.scan.keys import EPOCH, ODD, TABLE, TIME, TIMES, UNUSED, what_is
+from flows.ingest.scan.loads import INT, QUOTE, Bytes, U, at
 from flows.ingest.scan.times import integer, number_ns, text_ns, within
 from flows.model.columns import Floats, Ints
 from flows.model.fields import LOOSE, MAX_NAME_CHARS, NAME, NUMBERS, WORDS

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flows.ingest.scan.json_text import INT, Bytes
 from flows.ingest.scan.keys import KNOWN_KEYS
+from flows.ingest.scan.loads import INT, Bytes
 from flows.ingest.scan.record import SPANS, TIME_SPAN, record
 from flows.ingest.scan.words import WIDTH, added, code_of, hash_of, with_room
 from flows.model.columns import Floats, Ints

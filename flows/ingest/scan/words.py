@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from flows.ingest.scan.json_text import INT, Bytes, U, eight, first_bytes
+from flows.ingest.scan.loads import INT, Bytes, U, eight, first_bytes
 from flows.model.columns import Ints
 from flows.runtime.compiled import compiled, inlined
 
