@@ -639,7 +639,7 @@ def test_ring_equals_a_naive_one_whatever_is_saved_when(
     table.reserve(6)
     for ahead_s, new, then in steps:
         now_s += ahead_s
-        slots = np.array([slot for slot, _ in new], np.int64)
+        slots = np.array([slot for slot, _ in new], np.int32)
         seconds = np.array([now_s - ago_s for _, ago_s in new], np.int64)
         clicks += zip(slots.tolist(), seconds.tolist(), strict=True)
         if new:

@@ -46,8 +46,8 @@ def blank(d: Bytes, p: int) -> int:
 @compiled
 def string(d: Bytes, p: int) -> int:
     """Return the closing quote of the string whose text begins at p, in whatever coding."""
-    while p < d.size:
-        if p + WIDE <= d.size:
+    while p < d[1]:
+        if p + WIDE <= d[1]:
             found = special(d, p)
             if found == U(0):
                 p += WIDE
@@ -80,7 +80,7 @@ def has_escape(d: Bytes, p: int, end: int) -> bool:
 def is_utf8(d: Bytes, p: int, end: int) -> bool:
     """Whether the bytes [p, end) are UTF-8, by the table of RFC 3629."""
     while p < end:
-        if p + WIDE <= d.size:
+        if p + WIDE <= d[1]:
             beyond = high(d, p)
             if beyond == U(0):
                 p += WIDE

@@ -9,7 +9,7 @@ from flows.ingest.scan.json_text import has_escape
 from flows.ingest.scan.loads import INT, Bytes, U, eight, first_bytes
 from flows.model.columns import Ints
 from flows.model.fields import NUMBERS, WORDS
-from flows.runtime.compiled import inlined
+from flows.runtime.compiled import compiled, inlined
 
 # What a key stands for: the number of a column (those of words first), or one of these.
 ODD, UNUSED, TABLE = -2, -1, 50
@@ -19,6 +19,7 @@ _KEYS = {field.name: column for column, field in enumerate((*WORDS, *NUMBERS))} 
     **{"Epoch": EPOCH, "Timestamps": TIMES, "timestamp": TIME},
 }
 _SLOTS = 64
+MOST_KEYS = 32
 
 
 def _slots(multiplier: int) -> dict[int, str]:
@@ -65,3 +66,24 @@ def what_is(d: Bytes, p: int, end: int, keys: Ints) -> int:
     if keys[slot, 0] == first and keys[slot, 1] == last and keys[slot, 2] == U(size):
         return INT(keys[slot, 3])
     return ODD if has_escape(d, p, end) else UNUSED
+
+
+@inlined
+def again(d: Bytes, p: int, before: Ints, place: int) -> int:
+    """Return how long the key at p is, with quote and colon, if it is that of the record before; else 0."""
+    other = (
+        ((eight(d, p) ^ before[place, 0]) & before[place, 1])
+        | ((eight(d, p + 8) ^ before[place, 2]) & before[place, 3])
+        | ((eight(d, p + 16) ^ before[place, 4]) & before[place, 5])
+    )
+    return INT(before[place, 6]) if other == U(0) else 0
+
+
+@compiled
+def remember(d: Bytes, p: int, size: int, what: int, before: Ints, place: int) -> None:
+    """Keep the key at p for the next record, if it is not too long."""
+    before[place, 6], before[place, 7] = 0 if size > 24 else size, what
+    for part in range(3):
+        count = min(max(size - 8 * part, 0), 8)
+        before[place, 2 * part + 1] = first_bytes(~U(0), count) if count < 8 else ~U(0)
+        before[place, 2 * part] = eight(d, p + 8 * part)

@@ -10,55 +10,55 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from flows.runtime.compiled import inlined
 
-Bytes = npt.NDArray[np.uint8]
+# Where bytes are, and how many: an array would be counted as in use by each function that it is given to.
+Bytes = tuple[int, int]
 
 # As numba's own, so that no constant has a type of its own.
 U: Any = np.uint64
 INT: Any = np.int64
 QUOTE, SLASH = 34, 92
-WIDE = 16
+WIDE = 32
 
 
-def _load_code(typingctx: Any, array: Any, at: Any) -> Any:
+def _load_code(typingctx: Any, address: Any, at: Any) -> Any:
     """Load eight bytes from anywhere, the first the lowest."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
         pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(64).as_pointer())
         return builder.load(pointer, align=1)
 
-    return types.uint64(array, types.int64), codegen
+    return types.uint64(types.int64, types.int64), codegen
 
 
-def _byte_code(typingctx: Any, array: Any, at: Any) -> Any:
+def _byte_code(typingctx: Any, address: Any, at: Any) -> Any:
     """Load one byte; where a place may be negative numba would look for that at each."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        data = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
         return builder.zext(builder.load(builder.gep(data, [args[1]])), ir.IntType(64))
 
-    return types.int64(array, types.int64), codegen
+    return types.int64(types.int64, types.int64), codegen
 
 
 def _wide_code(judge: Callable[..., Any]) -> Callable[..., Any]:
     """Load WIDE bytes, and tell of each one in a bit, the first in the lowest, whether it is as judged."""
     vector = ir.VectorType(ir.IntType(8), WIDE)
 
-    def wide(typingctx: Any, array: Any, at: Any) -> Any:
+    def wide(typingctx: Any, address: Any, at: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            data = context.make_array(signature.args[0])(context, builder, args[0]).data
+            data = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
             pointer = builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer())
             found = judge(builder, builder.load(pointer, align=1), lambda n: ir.Constant(vector, [n] * WIDE))
             return builder.zext(builder.bitcast(found, ir.IntType(WIDE)), ir.IntType(64))
 
-        return types.uint64(array, types.int64), codegen
+        return types.uint64(types.int64, types.int64), codegen
 
     return wide
 
@@ -86,23 +86,35 @@ def _zeros_code(typingctx: Any, value: Any) -> Any:
 _load: Any = intrinsic(_load_code)
 _byte: Any = intrinsic(_byte_code)
 zeros_below: Any = intrinsic(_zeros_code)
-special: Any = intrinsic(_wide_code(_is_special))
-high: Any = intrinsic(_wide_code(_is_high))
+_special: Any = intrinsic(_wide_code(_is_special))
+_high: Any = intrinsic(_wide_code(_is_high))
 
 
 @inlined
 def at(d: Bytes, p: int) -> int:
     """Return the byte at p, 0 beyond the end."""
-    return _byte(d, p) if p < d.size else 0
+    return _byte(d[0], p) if p < d[1] else 0
 
 
 @inlined
 def eight(d: Bytes, p: int) -> np.uint64:
     """Return eight bytes from p on as an integer, the first the lowest; 0 beyond the end. `d` has eight."""
-    beyond = p + 8 - d.size
+    beyond = p + 8 - d[1]
     if beyond <= 0:
-        return _load(d, p)
-    return _load(d, d.size - 8) >> U(8 * beyond) if beyond < 8 else U(0)
+        return _load(d[0], p)
+    return _load(d[0], d[1] - 8) >> U(8 * beyond) if beyond < 8 else U(0)
+
+
+@inlined
+def special(d: Bytes, p: int) -> np.uint64:
+    """Tell of each of WIDE bytes whether it is a quote, a backslash or a control character."""
+    return _special(d[0], p)
+
+
+@inlined
+def high(d: Bytes, p: int) -> np.uint64:
+    """Tell of each of WIDE bytes whether it is beyond ASCII."""
+    return _high(d[0], p)
 
 
 @inlined

@@ -14,6 +14,7 @@ import numpy as np
 from flows.ingest.scan.json_text import (
     CLOSE,
     CLOSE_LIST,
+    COLON,
     COMMA,
     MINUS,
     OPEN,
@@ -27,7 +28,7 @@ from flows.ingest.scan.json_text import (
     skipped,
     string,
 )
-from flows.ingest.scan.keys import EPOCH, ODD, TABLE, TIME, TIMES, UNUSED, what_is
+from flows.ingest.scan.keys import EPOCH, MOST_KEYS, ODD, TABLE, TIME, TIMES, UNUSED, again, remember, what_is
 from flows.ingest.scan.loads import INT, QUOTE, Bytes, U, at
 from flows.ingest.scan.times import integer, number_ns, text_ns, within
 from flows.model.columns import Floats, Ints
@@ -170,10 +171,10 @@ def _table(
 
 @compiled
 def record(
-    d: Bytes, p: int, end: int, keys: Ints, spans: Ints, numbers: Floats, newest_ns: int
+    d: Bytes, p: int, end: int, keys: Ints, before: Ints, spans: Ints, numbers: Floats, newest_ns: int
 ) -> tuple[int, bool]:
     """Note the clicks of the record [p, end); returns (how many, 0 if odd; whether it is in columns)."""
-    seen, columns, rows, epoch = 0, INT(0), INT(-1), 0
+    seen, columns, rows, place = 0, INT(0), INT(-1), 0
     begin = p
     p = blank(d, p)
     if end - begin > MAX_RECORD_BYTES or at(d, p) != OPEN:
@@ -187,11 +188,18 @@ def record(
         if at(d, p) != QUOTE:
             return 0, False
         key = p + 1
-        p = string(d, key)
-        if p < 0:
-            return 0, False
-        what = what_is(d, key, p, keys)
-        p = after_key(d, p)
+        size = again(d, key, before, place)
+        if size:
+            what, p = INT(before[place, 7]), blank(d, key + size)
+        else:
+            p = string(d, key)
+            if p < 0:
+                return 0, False
+            what = what_is(d, key, p, keys)
+            if at(d, p + 1) == COLON:
+                remember(d, key, p + 2 - key, what, before, place)
+            p = after_key(d, p)
+        place = (place + 1) & (MOST_KEYS - 1)
         if p < 0 or what == ODD or (what >= 0 and seen & (1 << what)):
             return 0, False
         if what >= 0:
@@ -203,12 +211,10 @@ def record(
                 return 0, False
         elif TABLE <= what < EPOCH:
             p, rows, columns = _table(d, p, keys, rows, columns, spans, numbers, newest_ns)
-        elif what == EPOCH:
-            # It is noted behind all rows.
-            p = _value(d, p, what, len(spans) - 1, spans, numbers, newest_ns)
-            epoch = spans[-1, TIME_SPAN, 0]
         else:
-            p = _value(d, p, what, INT(0), spans, numbers, newest_ns)
+            # An epoch is noted behind all rows.
+            row = len(spans) - 1 if what == EPOCH else 0
+            p = _value(d, p, what, row, spans, numbers, newest_ns)
         if p < 0:
             return 0, False
         p = blank(d, p)
@@ -220,6 +226,7 @@ def record(
     if not p + 1 <= end <= blank(d, p + 1) or not is_utf8(d, begin, end):
         return 0, False
     if seen & (1 << TIMES):
+        epoch = spans[-1, TIME_SPAN, 0] if seen & (1 << EPOCH) else 0
         return _in_columns(rows, seen, columns, epoch, spans, numbers, newest_ns), True
     plain = seen & (1 << TIME) and not seen & _TABLES and spans[0, _USER, 0] >= 0
     return 1 if plain else 0, False

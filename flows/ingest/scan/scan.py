@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from flows.ingest.scan.keys import KNOWN_KEYS
+from flows.ingest.scan.keys import KNOWN_KEYS, MOST_KEYS
 from flows.ingest.scan.loads import INT, Bytes
 from flows.ingest.scan.record import SPANS, TIME_SPAN, record
 from flows.ingest.scan.words import WIDTH, added, code_of, hash_of, with_room
@@ -47,10 +47,12 @@ def scan(data: bytes, bounds: Ints, newest_ns: int, seed: np.uint64) -> Scan:
     most, shape = len(bounds) - 1 + len(data) // 6, np.zeros(len(bounds) - 1, np.int8)
     row, time_ns = np.empty(most, np.int32), np.empty(most, np.int64)
     codes, numbers = np.empty((most, _WORDS), np.int32), np.empty((most, _NUMBERS))
+    array = np.frombuffer(data if len(data) >= 8 else data.ljust(8), np.uint8)
     clicks, words = _scan(
-        np.frombuffer(data if len(data) >= 8 else data.ljust(8), np.uint8),
+        (array.ctypes.data, array.size),
         bounds,
         KNOWN_KEYS,
+        np.zeros((MOST_KEYS, 8), np.uint64),
         newest_ns,
         seed,
         *(row, time_ns, codes, numbers, shape),
@@ -62,7 +64,7 @@ def scan(data: bytes, bounds: Ints, newest_ns: int, seed: np.uint64) -> Scan:
 
 
 @entry(
-    "Array(uint8, 1, 'C', readonly=True), int64[::1], uint64[:, ::1], int64, uint64, int32[::1], int64[::1], "
+    "UniTuple(int64, 2), int64[::1], uint64[:, ::1], uint64[:, ::1], int64, uint64, int32[::1], int64[::1], "
     "int32[:, ::1], float64[:, ::1], int8[::1], int64[:, :, ::1], float64[:, ::1], int32[::1], "
     "int64[:, ::1], int64[::1], int64[::1]"
 )
@@ -70,6 +72,7 @@ def _scan(
     d: Bytes,
     bounds: Ints,
     keys: Ints,
+    before: Ints,
     newest_ns: int,
     seed: np.uint64,
     row: Ints,
@@ -87,7 +90,7 @@ def _scan(
     """Scan records into arrays; returns how many clicks there are, and the words."""
     clicks = INT(0)
     for i in range(len(bounds) - 1):
-        rows, in_columns = record(d, bounds[i], bounds[i + 1] - 1, keys, spans, of_record, newest_ns)
+        rows, in_columns = record(d, bounds[i], bounds[i + 1] - 1, keys, before, spans, of_record, newest_ns)
         if counts[-1] + rows * _WORDS > len(words):
             slots, words = with_room(slots, words, counts[-1], rows * _WORDS)
         if not _numbered(d, rows, spans, codes, clicks, slots, words, counts, none, seed):
