@@ -6,8 +6,6 @@ import numpy as np
 
 from flows.model.columns import Ints
 
-_PIECE_BYTES = 1 << 18
-
 
 class Lines:
     """The records of a batch by index, and their source positions.
@@ -24,9 +22,12 @@ class Lines:
         bounds: Ints | None = None,
     ) -> None:
         self.data, self.start, self._positions = data, start, positions
-        self.bounds: Ints = np.zeros(1, np.int64)
-        if isinstance(data, bytes):
-            self.bounds = bounds_of(data) if bounds is None else bounds
+        self.bounds: Ints = np.zeros(1, np.int64) if bounds is None else bounds
+        if isinstance(data, bytes) and bounds is None:
+            # Imported here: who shows what a flow counted has no use for a compiler.
+            from flows.model.bounds import bounds_of
+
+            self.bounds = bounds_of(data)
 
     def __len__(self) -> int:
         return len(self.data) if isinstance(self.data, list) else len(self.bounds) - 1
@@ -53,13 +54,3 @@ class Lines:
         if self._positions is not None:
             return np.array([self._positions[i] for i in index.tolist()], np.int64)
         return self.start + (index.astype(np.int64) if isinstance(self.data, list) else self.bounds[index])
-
-
-def bounds_of(data: bytes) -> Ints:
-    """Return where the lines of a block begin, and where another would."""
-    array = np.frombuffer(data, np.uint8)
-    # Piece by piece: what a block is compared to would be as large, and new memory each time.
-    pieces = range(0, len(data), _PIECE_BYTES)
-    newlines = [np.flatnonzero(array[piece : piece + _PIECE_BYTES] == ord("\n")) + piece for piece in pieces]
-    end = [] if data.endswith(b"\n") or not data else [len(data) + 1]
-    return np.concatenate([[0], *(found + 1 for found in newlines), end]).astype(np.int64)

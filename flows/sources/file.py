@@ -10,8 +10,8 @@ from pathlib import Path
 from bytewax.inputs import FixedPartitionedSource
 
 from flows.model.batch import Batch
+from flows.model.bounds import bounds_of
 from flows.model.columns import Ints
-from flows.model.lines import bounds_of
 from flows.model.rejected import KEPT_BYTES, MAX_RECORD_BYTES
 from flows.runtime.exits import fail
 from flows.shards.clock import FlowClock

@@ -9,7 +9,8 @@ the place after what stands there. -1 says that this is not certain: a careful r
 
 from __future__ import annotations
 
-from flows.ingest.scan.loads import (
+from flows.runtime.compiled import compiled, inlined
+from flows.runtime.loads import (
     QUOTE,
     SLASH,
     WIDE,
@@ -22,7 +23,6 @@ from flows.ingest.scan.loads import (
     special,
     zeros_below,
 )
-from flows.runtime.compiled import compiled, inlined
 
 _ONES, _HIGH = U(0x0101010101010101), U(0x8080808080808080)
 _SLASHES = U(0x5C5C5C5C5C5C5C5C)

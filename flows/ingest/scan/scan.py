@@ -10,13 +10,13 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.ingest.scan.keys import KNOWN_KEYS, MOST_KEYS
-from flows.ingest.scan.loads import INT, Bytes
 from flows.ingest.scan.record import SPANS, TIME_SPAN, record
 from flows.ingest.scan.words import WIDTH, added, code_of, hash_of, with_room
 from flows.model.columns import Floats, Ints
 from flows.model.fields import NUMBERS, WORDS
 from flows.model.rejected import MAX_ROWS
 from flows.runtime.compiled import entry, inlined
+from flows.runtime.loads import INT, Bytes
 
 _WORDS, _NUMBERS = len(WORDS), len(NUMBERS)
 _ROOM = 2048

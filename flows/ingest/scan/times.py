@@ -11,10 +11,10 @@ from __future__ import annotations
 import numpy as np
 
 from flows.ingest.scan.json_text import COLON, MINUS, POINT
-from flows.ingest.scan.loads import INT, Bytes, U, at
 from flows.ingest.validate import MS_BELOW, S_BELOW, US_BELOW
 from flows.model.event_time import OLDEST_NS
 from flows.runtime.compiled import compiled
+from flows.runtime.loads import INT, Bytes, U, at
 
 NONE = U(0xFFFFFFFFFFFFFFFF)
 

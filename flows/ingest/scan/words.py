@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from flows.ingest.scan.loads import INT, Bytes, U, eight, first_bytes
 from flows.model.columns import Ints
 from flows.runtime.compiled import compiled, inlined
+from flows.runtime.loads import INT, Bytes, U, eight, first_bytes
 
 COLUMN, START, END, HASH, CODE, WIDTH = range(6)
 # Words made to meet in one place are looked through no further.

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flows.model.lines import bounds_of
+from flows.model.bounds import bounds_of
 from flows.model.rejected import MAX_ROWS
 from flows.sources import portions
 from flows.sources.portions import portion_of_lines, portion_of_records

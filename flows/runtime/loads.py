@@ -69,6 +69,11 @@ def _is_special(builder: Any, text: Any, of: Callable[[int], Any]) -> Any:
     return builder.or_(builder.or_(*ends), builder.icmp_unsigned("<", text, of(32)))
 
 
+def _is_newline(builder: Any, text: Any, of: Callable[[int], Any]) -> Any:
+    """Judge whether it is a newline."""
+    return builder.icmp_unsigned("==", text, of(10))
+
+
 def _is_high(builder: Any, text: Any, of: Callable[[int], Any]) -> Any:
     """Judge whether it is beyond ASCII."""
     return builder.icmp_signed("<", text, of(0))
@@ -87,6 +92,7 @@ _load: Any = intrinsic(_load_code)
 _byte: Any = intrinsic(_byte_code)
 zeros_below: Any = intrinsic(_zeros_code)
 _special: Any = intrinsic(_wide_code(_is_special))
+_newline: Any = intrinsic(_wide_code(_is_newline))
 _high: Any = intrinsic(_wide_code(_is_high))
 
 
@@ -109,6 +115,12 @@ def eight(d: Bytes, p: int) -> np.uint64:
 def special(d: Bytes, p: int) -> np.uint64:
     """Tell of each of WIDE bytes whether it is a quote, a backslash or a control character."""
     return _special(d[0], p)
+
+
+@inlined
+def newline(d: Bytes, p: int) -> np.uint64:
+    """Tell of each of WIDE bytes whether it is a newline."""
+    return _newline(d[0], p)
 
 
 @inlined
