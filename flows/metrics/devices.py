@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from flows.metrics.metric import Frame, Metric, Part, Published, sums
+from flows.model.columns import Ints
 from flows.model.fields import DEVICE_TYPES as TYPES
 from flows.model.fields import UNKNOWN
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
+from flows.runtime.compiled import entry
 from flows.windows.last_seen import LastSeen
 from flows.windows.table import Table
 
@@ -39,14 +41,11 @@ class Devices(Metric[list[int]]):
             return
         self._table.reserve(int(item.slot.max()) + 1)
         self._table.touch(item.slot)
-        second = item.second
-        device = item.words("device")
+        second, device = item.second, item.words("device")
         used, place = device.used()
         types = [device.words[code] for code in used.tolist()]
         kind = np.array([TYPES.index(word) if word in TYPES else len(TYPES) for word in types])[place]
-        for number, last_seen in enumerate(self._last_seen):
-            rows = np.flatnonzero(kind == number)
-            last_seen.add(item.slot[rows], second[rows])
+        _see(kind, item.slot, second, tuple(self._table[name] for name in TYPES))
         rows = np.flatnonzero(kind == len(TYPES))
         self._add_other(device.all_at(rows), item.slot[rows].tolist(), second[rows].tolist())
 
@@ -80,3 +79,12 @@ class Devices(Metric[list[int]]):
         """Take in a part of the state."""
         self._table.load(part)
         self._other |= {(slot, word): second for slot, word, second in part["other"]}
+
+
+@entry(f"int64[::1], int32[::1], int64[::1], UniTuple(uint32[::1], {len(TYPES)})")
+def _see(kind: Ints, slot: Ints, second: Ints, newest_s: tuple[Ints, ...]) -> None:
+    """Note the newest second of each visitor and type; a higher `kind` is none of these types."""
+    for i in range(len(slot)):
+        if kind[i] < len(newest_s):
+            seen_s = newest_s[kind[i]]
+            seen_s[slot[i]] = max(seen_s[slot[i]], second[i])

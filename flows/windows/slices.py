@@ -95,10 +95,10 @@ class Slices:
         from_s = as_of_s - self._window_s
         if from_s <= self._from_s or not self._chunks:
             return
-        self._from_s = from_s
+        self._from_s, border = from_s, from_s << _KEY_BITS
         for i, (combined, clicks) in enumerate(self._chunks):
-            left = int(np.searchsorted(combined, from_s << _KEY_BITS))
-            if left:
+            if combined[0] < border:
+                left = int(np.searchsorted(combined, border))
                 np.subtract.at(self.totals, combined[:left] & _KEY_MASK, clicks[:left])
                 self._chunks[i] = combined[left:], clicks[left:]
         self._chunks = [chunk for chunk in self._chunks if len(chunk[0])]
