@@ -48,7 +48,7 @@ def _shard(path: Path, number: int) -> Shard:
             return header
 
         if operators:
-            header = read(path, ["default", *operators], look)
+            header = read(path, look)
     except (DamagedError, OSError) as error:
         raise DamagedError(unusable(path, error)) from error
     return Shard(number, header, _disk_bytes(path), parts)

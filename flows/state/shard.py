@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from rocksdict import Rdict, WriteBatch, WriteOptions
+from rocksdict import WriteBatch, WriteOptions
 
 from flows.model.mark import Mark
 from flows.model.notes import Flight, Reading
@@ -16,7 +16,15 @@ from flows.runtime.exits import fail
 from flows.runtime.malloc import Heap
 from flows.runtime.telemetry import SNAPSHOT_SECONDS
 from flows.state.part_sizes import Credit, Sizes
-from flows.state.store import flight_key, header_of, options, parts_of, poison_key, reading_key
+from flows.state.store import (
+    flight_key,
+    header_of,
+    opened,
+    part_key,
+    parts_of,
+    poison_key,
+    reading_key,
+)
 from flows.state.trouble import unmakeable, unusable, unwritable
 
 Changes = Callable[..., dict[str, Any]]
@@ -38,10 +46,7 @@ class Shard:
         self._operators: list[str] = own_format["operators"]
         try:
             path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            # Also of operators that only a flow had that never saved: RocksDB wants them all.
-            there = Rdict.list_cf(str(path), options()) if (path / "CURRENT").exists() else []
-            columns = {name: options() for name in ["default", *there, *self._operators]}
-            self._db = Rdict(str(path), options(), columns)
+            self._db = opened(path)
             header = header_of(self._db)
             # An operator that the state does not know begins empty; it is in the format once it has a part.
             known = header.format.get("operators", []) if header.epoch >= 0 else self._operators
@@ -56,7 +61,6 @@ class Shard:
             fail(unusable(path, error))
         self.positions, self.mark = header.positions, header.mark
         self._epoch = header.epoch
-        self._handles = {name: self._db.get_column_family_handle(name) for name in self._operators}
         self._sizes = {name: Sizes() for name in self._operators}
         self._epochs: list[dict[str, tuple[bytes, bool]]] = []
         self._positions: list[dict[str, Any]] = []
@@ -136,7 +140,6 @@ class Shard:
 
     def close(self) -> None:
         """Let go of the files; nothing is lost without."""
-        self._handles.clear()
         self._db.close()
 
     @SNAPSHOT_SECONDS.time()
@@ -145,8 +148,8 @@ class Shard:
         batch = WriteBatch(raw_mode=True)
         for operator, (part, whole) in parts.items():
             if whole:
-                batch.delete_range(_key(0), _key(self._epoch), self._handles[operator])
-            batch.put(_key(self._epoch), part, self._handles[operator])
+                batch.delete_range(part_key(operator, 0), part_key(operator, self._epoch))
+            batch.put(part_key(operator, self._epoch), part)
             self._sizes[operator].add(len(part), whole=whole)
         if self._new:
             batch.put(b"format", encode(self._format))
@@ -158,7 +161,3 @@ class Shard:
             self._db.write(batch, synced)
         except Exception as error:
             fail(unwritable(self.path, error))
-
-
-def _key(epoch: int) -> bytes:
-    return epoch.to_bytes(8, "big")

@@ -1,12 +1,11 @@
 """A shard's files: how its RocksDB is laid out, opened and read.
 
-STATE_DIR/shard-0000/   column family `default`:  `format`    version, shards, shard, source, operators, log
-                                                  `position`  epoch, positions, mark (of the watermark)
-                                                  `shown`     positions and mark of the newest board
-                                                  `read/SOURCE/START`  a reading: end, read_ms, until_s
-                                                  `flight/SOURCE`, `poison/SOURCE/POSITION`  quarantine
-                        column family OPERATOR:   epoch, 8 bytes big-endian -> a part of its state
-
+STATE_DIR/shard-0000/   `format`                    version, shards, shard, source, operators, log
+                        `position`                  epoch, positions, mark (of the watermark)
+                        `part/OPERATOR/EPOCH`       a part of its state; the epoch is 8 bytes big-endian
+                        `shown`                     positions and mark of the newest board
+                        `read/SOURCE/START`         a reading: end, read_ms, until_s
+                        `flight/SOURCE`, `poison/SOURCE/POSITION`  quarantine
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from flows.model.packing import decode
 from flows.runtime.exits import one_line, within
 from flows.state.trouble import DamagedError, unusable
 
-VERSION = 5
+VERSION = 6
 OPENING_S = 60
 _BUFFER_BYTES = 1 << 22
 Found = TypeVar("Found")
@@ -56,7 +55,7 @@ class Header(NamedTuple):
 
 
 NOTHING = Header({}, -1, {}, Mark(), Shown({}, Mark()), {}, {}, {})
-_READ, _FLIGHT, _POISON = b"read/", b"flight/", b"poison/"
+_PART, _READ, _FLIGHT, _POISON = b"part/", b"read/", b"flight/", b"poison/"
 
 
 def shard_path(directory: Path, number: int) -> Path:
@@ -72,10 +71,10 @@ def read_header(path: Path) -> Header:
             message = "its file CURRENT is missing"
             raise DamagedError(message)
         return NOTHING
-    return read(path, ["default"], header_of)
+    return read(path, header_of)
 
 
-def read(path: Path, columns: list[str], look: Callable[[Rdict], Found]) -> Found:
+def read(path: Path, look: Callable[[Rdict], Found]) -> Found:
     """Return what `look` finds in a shard's database, opened not to be written to; raises DamagedError.
 
     While a flow runs, a file may go between being listed and being read: what then seems damaged is looked at
@@ -86,9 +85,7 @@ def read(path: Path, columns: list[str], look: Callable[[Rdict], Found]) -> Foun
         try:
             # Some damage makes RocksDB look for the rest of its files' list for ever.
             with within(OPENING_S, unusable(path, TimeoutError(f"not opened within {OPENING_S} s"))):
-                db = Rdict(
-                    str(path), options(), {name: options() for name in columns}, AccessType.read_only()
-                )
+                db = opened(path, AccessType.read_only())
             try:
                 return look(db)
             finally:
@@ -133,6 +130,11 @@ def _shown(data: bytes | None) -> Shown:
     return Shown(found["positions"], mark_of(found["mark"]))
 
 
+def part_key(operator: str, epoch: int) -> bytes:
+    """Return where a part of an operator's state is; its parts are in the order of epochs."""
+    return _PART + operator.encode() + b"/" + epoch.to_bytes(8, "big")
+
+
 def reading_key(source: str, start: int) -> bytes:
     """Return where a reading is noted; keys of one source are in the order of positions."""
     return _READ + source.encode() + b"/" + start.to_bytes(8, "big")
@@ -152,8 +154,9 @@ def _noted(db: Rdict, prefix: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Yield the notes whose keys begin with `prefix`, by the rest of the key."""
     items: Iterator[Any] = db.items(from_key=prefix)
     for key, value in items:
-        if key.startswith(prefix):
-            yield key[len(prefix) :], value
+        if not key.startswith(prefix):
+            return
+        yield key[len(prefix) :], value
 
 
 def _place(key: bytes) -> tuple[str, int]:
@@ -177,7 +180,7 @@ def _positions(db: Rdict) -> dict[str, list[int]]:
 
 def parts_of(db: Rdict, operator: str, epoch: int) -> list[tuple[int, dict[str, Any]]]:
     """Return (bytes, part) of an operator's parts up to `epoch`; raises DamagedError if any is missing."""
-    items: list[Any] = list(db.get_column_family(operator).items())
+    items = list(_noted(db, part_key(operator, 0)[:-8]))
     epochs = [int.from_bytes(key, "big") for key, _ in items]
     parts = [(len(value), decode(value)) for _, value in items]
     if epochs != list(range(epochs[0] if epochs else 0, epoch + 1)) or (parts and not parts[0][1]["whole"]):
@@ -186,12 +189,15 @@ def parts_of(db: Rdict, operator: str, epoch: int) -> list[tuple[int, dict[str, 
     return parts
 
 
+def opened(path: Path, access: AccessType | None = None) -> Rdict:
+    """Open a shard's database, for writing if nothing else is said."""
+    return Rdict(str(path), options(), {"default": options()}, access or AccessType.read_write())
+
+
 def options() -> Options:
-    """Return options that keep a shard's memory, files and logs small; flushes are of all columns at once."""
+    """Return options that keep a shard's memory, files and logs small."""
     options = Options(raw_mode=True)
     options.create_if_missing(True)
-    options.create_missing_column_families(True)
-    options.set_atomic_flush(True)
     options.set_db_write_buffer_size(_BUFFER_BYTES)
     options.set_write_buffer_size(_BUFFER_BYTES)
     options.set_arena_block_size(_BUFFER_BYTES >> 6)

@@ -29,7 +29,7 @@ from flows.state import state as state_module
 from flows.state.inspection import inspect
 from flows.state.shard import Shard
 from flows.state.state import State
-from flows.state.store import VERSION, options, shard_path
+from flows.state.store import VERSION, opened, part_key, shard_path
 from flows.windows.ring import Ring
 from flows.windows.slices import Slices
 from flows.windows.table import Table
@@ -164,8 +164,7 @@ def in_rocksdb(change: Callable[[Rdict], None], shard: int = 1) -> Damage:
     """Change what the database holds by its own means."""
 
     def damage(folder: Path, _: Killed) -> None:
-        path = str(shard_path(folder, shard))
-        db = Rdict(path, options(), {name: options() for name in Rdict.list_cf(path, options())})
+        db = opened(shard_path(folder, shard))
         change(db)
         db.close()
 
@@ -186,14 +185,22 @@ def _bytes(value: Any) -> bytes:
 
 def change_parts(operator: str, change: Callable[[Any, list[bytes]], None]) -> Damage:
     def damage(db: Rdict) -> None:
-        column = db.get_column_family(operator)
-        change(column, [_bytes(key) for key in column.keys()])  # noqa: SIM118
+        change(db, keys_of(db, operator))
 
     return in_rocksdb(damage)
 
 
-def drop_column(db: Rdict) -> None:
-    db.drop_column_family("sessions")
+def keys_of(db: Rdict, operator: str) -> list[bytes]:
+    prefix = part_key(operator, 0)[:-8]
+    return [key for key in map(_bytes, db.keys()) if key.startswith(prefix)]
+
+
+def drop(operator: str) -> Callable[[Rdict], None]:
+    def parts(db: Rdict) -> None:
+        for key in keys_of(db, operator):
+            db.delete(key)
+
+    return parts
 
 
 def as_file(folder: Path, _: Killed) -> None:
@@ -250,7 +257,7 @@ CASES: list[tuple[str, Damage, str]] = [
     ("OPTIONS deleted", delete_all("OPTIONS*"), ""),
     ("OPTIONS halved", truncate("OPTIONS*", 0.5), ""),
     ("rocksdict's file halved", truncate("rocksdict-config.json", 0.5), ""),
-    ("column family dropped", in_rocksdb(drop_column), DAMAGED),
+    ("all parts of one deleted", in_rocksdb(drop("sessions")), DAMAGED),
     (
         "first part deleted",
         change_parts("pages", lambda db, keys: db.delete(keys[0])),
@@ -298,7 +305,7 @@ def test_a_metric_that_is_added_begins_empty_and_the_others_go_on(killed: Killed
         own_format = decode(_bytes(db.get(b"format")))
         own_format["operators"].remove("devices")
         db.put(b"format", encode(own_format))
-        db.drop_column_family("devices")
+        drop("devices")(db)
 
     for number in range(killed.flow.shards):
         in_rocksdb(remove, number)(killed.flow.state, killed)

@@ -93,9 +93,7 @@ def unwritten(flow: KafkaFlow) -> list[Entries]:
     found = []
     for number in range(int(flow.environment["CLICKS_SHARDS"])):
         path, outbox = shard_path(flow.folder / "state", number), Outbox(Receipts())
-        for _, part in read(
-            path, ["default", "totals"], lambda db: parts_of(db, "totals", header_of(db).epoch)
-        ):
+        for _, part in read(path, lambda db: parts_of(db, "totals", header_of(db).epoch)):
             outbox.load(part["outbox"])
         found += outbox.entries()
     return found
