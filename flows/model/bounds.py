@@ -1,7 +1,7 @@
-r"""Bounds: where the lines of a block begin, found in compiled code.
+"""Bounds: where the lines of a block begin, found in compiled code.
 
-    block    ab\ncde\n\nf
-    bounds   0   3    7 8 10
+    block    ab⏎cde⏎⏎f      ⏎ is a newline
+    bounds   0  3   78 10
 
 The last is where another line would begin.
 """

@@ -217,4 +217,5 @@ def _stop_at(server: RedisServer, records: int) -> None:
 
 def _clicks(server: RedisServer) -> int:
     with server.client() as client:
-        return int(json.loads(str(client.get("board")))["clicks_total"])
+        board = json.loads(str(client.get("board")))
+        return int(board["clicks_total"] + board["bot_clicks_total"])

@@ -128,9 +128,9 @@ def _sandbox() -> Iterator[str]:
 def _compiled() -> Path:
     """Return a folder of what the Dockerfile compiles, in its environment."""
     made, folder = image().environment, ROOT / ".cache" / "compiled"
-    assert "python -m flows.ingest.scan" in DOCKERFILE.read_text()
+    assert "python -m flows.compile" in DOCKERFILE.read_text()
     given = {"NUMBA_CPU_NAME": made["NUMBA_CPU_NAME"], "NUMBA_CACHE_DIR": str(folder)}
-    subprocess.run([sys.executable, "-m", "flows.ingest.scan"], cwd=ROOT, env=os.environ | given, check=True)
+    subprocess.run([sys.executable, "-m", "flows.compile"], cwd=ROOT, env=os.environ | given, check=True)
     return folder
 
 

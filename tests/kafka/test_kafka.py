@@ -80,7 +80,9 @@ def test_killed_while_a_producer_writes(flow: KafkaFlow, broker: Cluster, topic:
         assert flow.signal(signal.SIGKILL) == -signal.SIGKILL, flow.output
         before = flow.progress()
         for number, committed in enumerate(broker.committed(topic, topic, 3)):
-            assert (committed or 0) <= (flow.applied(number) or 0)
+            # One that was ahead of the others from the first is held: then where the group stands counts not.
+            applied = flow.applied(number)
+            assert applied is None or (committed or 0) <= applied
     assert writer.is_alive()
     hurry.set()
     writer.join()

@@ -186,8 +186,8 @@ def certificate(folder: Path) -> dict[str, str]:
 def test_tls(tmp_path: Path) -> None:
     with RedisServer("redis", options=certificate(tmp_path)) as server:
         with server.client() as client:
-            client.config_set("tls-port", server.port + 1)
-        where = f"127.0.0.1:{server.port + 1}"
+            client.config_set("tls-port", tls_port := free_port())
+        where = f"127.0.0.1:{tls_port}"
         line = page_of(f"rediss://{where}/0")
         assert line.startswith(f"Redis at {where}/0 cannot be reached by TLS (")
         assert "CERTIFICATE_VERIFY_FAILED" in line
