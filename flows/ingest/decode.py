@@ -83,7 +83,7 @@ def decode(batch: Batch, *, mask_ip: bool = False) -> Clicks:
     for row in np.flatnonzero(~scanned.plain).tolist():
         record = lines.record(row)
         # A line of white space is none; a Kafka record of it is one.
-        if isinstance(batch.data, list) or record.strip():
+        if not isinstance(batch.data, bytes) or record.strip():
             judging.judge(row, record)
     row, time_ns, columns = _columns(scanned, judging)
     return Clicks(

@@ -34,8 +34,8 @@ class Scanned(NamedTuple):
 
 def scanned_in(lines: Lines, newest_ns: int) -> Scanned:
     """Scan a batch."""
-    data, bounds = lines.joined()
-    found = scan(data, bounds, newest_ns, _SEED)
+    data = lines.data
+    found = scan(data, lines.bounds, newest_ns, _SEED)
     column, start, end = found.words[:, COLUMN], found.words[:, START], found.words[:, END]
     words, codes = {}, np.ascontiguousarray(found.codes.T)
     for number, field in enumerate(WORDS):

@@ -211,3 +211,8 @@ def checked(answers: list[Any]) -> list[Any]:
         if answer.error is not None:
             raise KafkaException(answer.error)
     return answers
+
+
+def is_read(error: KafkaError | None) -> bool:
+    """Return whether a partition is being read that gave this error, or a record."""
+    return error is None or error.code() == KafkaError._PARTITION_EOF

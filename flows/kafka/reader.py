@@ -11,14 +11,15 @@ import functools
 import logging
 import threading
 import time
-from itertools import compress, count
+from itertools import compress, count, repeat
+from operator import is_not
 from typing import Any, NoReturn
 
 from confluent_kafka import KafkaError, KafkaException, Message, TopicCollection, TopicPartition
 from confluent_kafka.admin import AdminClient
 
-from flows.kafka.buffer import Buffer
-from flows.kafka.errors import Place, checked, kind
+from flows.kafka.buffer import Buffer, Taken
+from flows.kafka.errors import Place, checked, is_read, kind
 from flows.kafka.link import Link
 from flows.kafka.watch import ANEW, Watch
 from flows.runtime.exits import Kind, fail, one_line
@@ -30,7 +31,7 @@ BUFFER_BYTES = 1 << 25
 
 _ANSWER_S, _PROBE_S = 1.5, 0.5
 _CLOSE_S = 3.0
-_POLL_EVERY_S, _BUSY_RECORDS = 0.004, 500
+_POLL_EVERY_S, _BUSY_RECORDS, _CHUNK_RECORDS = 0.004, 500, 500
 
 log = logging.getLogger("clicks.kafka")
 _OUT_OF_RANGE = {KafkaError._AUTO_OFFSET_RESET, KafkaError.OFFSET_OUT_OF_RANGE, KafkaError._LOG_TRUNCATION}
@@ -136,20 +137,20 @@ class Reader:
                 self._watch = Watch(self._topic, self.topic_id, len(self.partitions), self._look)
                 self._watch.start()
 
-    def take(self, number: int, *, everything: bool) -> tuple[list[Any], int]:
-        """Return a partition's next records, and the offset after them.
+    def take(self, number: int, *, everything: bool) -> Taken | None:
+        """Return a partition's next records: with `everything` as many as there are.
 
-        With `everything` as many as there are; else none until they make a batch or the buffers are full.
+        Else None until they make a batch or the buffers are full.
         """
         with self._lock:
             buffer = self._buffers[number]
-            more = len(buffer.messages) < BATCH_RECORDS and self._poll() >= _BUSY_RECORDS
-            enough = len(buffer.messages) >= (BATCH_RECORDS if more else LIVE_RECORDS)
+            more = buffer.count < BATCH_RECORDS and self._poll() >= _BUSY_RECORDS
+            enough = buffer.count >= (BATCH_RECORDS if more else LIVE_RECORDS)
             if not (everything or enough or self._bytes >= BUFFER_BYTES):
-                return [], buffer.end
-            messages, size = buffer.empty()
+                return None
+            taken, size = buffer.empty()
             self._bytes -= size
-            return messages, buffer.end
+            return taken
 
     def lag(self, number: int, position: int) -> int | None:
         """Return how many offsets are known to be ahead of `position`, None while the broker is in doubt."""
@@ -176,18 +177,27 @@ class Reader:
         if self._opened:
             self._consumer.incremental_assign(self._opened)
             self._opened = []
-        # confluent-kafka's types say that everything in a message may be missing.
-        messages: list[Any] = self._consumer.consume(BATCH_RECORDS, 0)
-        self._next_poll_s = 0.0 if messages else at_s + _POLL_EVERY_S
+        arrived = 0
+        while arrived < BATCH_RECORDS and self._bytes < BUFFER_BYTES:
+            # confluent-kafka's types say that everything in a message may be missing.
+            messages: list[Any] = self._consumer.consume(_CHUNK_RECORDS, 0)
+            if not messages:
+                break
+            arrived += len(messages)
+            self._arrive(messages)
+        self._next_poll_s = 0.0 if arrived else at_s + _POLL_EVERY_S
+        return arrived
+
+    def _arrive(self, messages: list[Any]) -> None:
+        """Take in what has arrived, records and events."""
         if self._unproven:
             messages = self._proven(messages)
         start = 0
-        for place in compress(count(), (error is not None for error in map(Message.error, messages))):
+        for place in compress(count(), map(is_not, map(Message.error, messages), repeat(None))):
             self._take_in(messages[start:place])
             self._event(messages[place])
             start = place + 1
         self._take_in(messages[start:])
-        return len(messages)
 
     def _take_in(self, messages: list[Any]) -> None:
         """Take in records of whichever partitions."""
@@ -206,7 +216,7 @@ class Reader:
         again = set()
         for message in messages:
             stored = self._unproven.pop(message.partition(), None)
-            if stored is not None and _is_read(message.error()):
+            if stored is not None and is_read(message.error()):
                 self._consumer.seek(stored)
                 again.add(stored.partition)
         return [message for message in messages if message.partition() not in again]
@@ -286,8 +296,3 @@ def _id(described: Any) -> str:
     """Return a topic's id, "" where the broker knows of none: all zero."""
     found = str(described.topic_id)
     return found if found.strip("A") else ""
-
-
-def _is_read(error: KafkaError | None) -> bool:
-    """Return whether a partition is being read that gave this error, or a record."""
-    return error is None or error.code() == KafkaError._PARTITION_EOF

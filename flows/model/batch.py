@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from flows.model.columns import Ints
 from flows.model.event_time import AHEAD_S
 from flows.model.mark import NOTHING, Mark
+from flows.model.records import Records
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Barrier:
 class Batch:
     """Records of one source partition, at positions [start, end).
 
-    `data` is either a block of whole newline-separated lines or a list of records; `positions` gives each
-    record of such a list its position (a block's lines have theirs by byte). `read_ms` is the flow's clock
+    `data` is either a block of whole newline-separated lines or records; `positions` gives each record its
+    position (a block's lines have theirs by byte). `read_ms` is the flow's clock
     when it was first read. Clicks of the second `until_s` and later wait for their time: no board before has
     an `as_of` beyond it (None: finite, nothing waits); none may be more than `ahead_s` ahead of the clock.
     `parts` is the number of partitions of the whole source. Words are hashed with `key`, which is secret; the
@@ -44,7 +45,7 @@ class Batch:
     source: str
     start: int
     end: int
-    data: bytes | list[bytes]
+    data: bytes | Records | list[bytes]
     read_ms: int
     positions: list[int] | None = None
     until_s: int | None = None

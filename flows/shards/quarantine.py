@@ -159,7 +159,7 @@ def _each(batch: Batch) -> Iterator[Batch]:
             batch,
             start=start,
             end=end,
-            data=[record] if isinstance(batch.data, list) else record,
+            data=record if isinstance(batch.data, bytes) else [record],
             positions=None if batch.positions is None else [at[number]],
             barrier=batch.barrier if end == batch.end else None,
             bounds=None,
@@ -170,5 +170,5 @@ def _each(batch: Batch) -> Iterator[Batch]:
 def _set_aside(batch: Batch) -> Batch:
     """Return a batch of one record without it."""
     head = "poison", batch.start, _lines(batch).record(0)[:KEPT_BYTES]
-    empty: bytes | list[bytes] = [] if isinstance(batch.data, list) else b""
+    empty: bytes | list[bytes] = b"" if isinstance(batch.data, bytes) else []
     return replace(batch, data=empty, positions=None, bounds=None, set_aside=[*batch.set_aside, head])

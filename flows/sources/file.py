@@ -20,7 +20,7 @@ from flows.shards.opening import Opening
 from flows.sources.barriers import Barriers
 from flows.sources.log_files import BYTE_ORDER_MARK, is_finished, refusal
 from flows.sources.opening_partition import OpeningPartition, Partition, say_start, short_hash
-from flows.sources.portions import portion_of_lines
+from flows.sources.portions import portion_of
 from flows.state.state import State
 
 log = logging.getLogger("clicks.source")
@@ -130,7 +130,7 @@ class FilePartition(Partition):
             self._unfinished = len(data) - end if len(data) < BLOCK_BYTES else 0
             data = data[:end]
         bounds = bounds_of(data)
-        lines = portion_of_lines(data, bounds)
+        lines = portion_of(data, bounds)
         if lines < len(bounds) - 1:
             bounds = bounds[: lines + 1]
             data = data[: bounds[-1]]

@@ -11,11 +11,10 @@ import functools
 import threading
 from collections.abc import Iterable
 from dataclasses import replace
-from operator import methodcaller
-from typing import Any
 
 from bytewax.inputs import FixedPartitionedSource
 
+from flows.kafka.buffer import Taken
 from flows.kafka.config import consumer_config
 from flows.kafka.reader import Reader
 from flows.model.batch import Batch
@@ -82,9 +81,6 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
         return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, barriers)
 
 
-_value_of = methodcaller("value")
-
-
 class KafkaPartition(Partition):
     """One partition's batches; `reach` is the furthest offset known to have been read once."""
 
@@ -94,8 +90,7 @@ class KafkaPartition(Partition):
         self._reader, self._number, self._position, self._reach = reader, number, start, reach
         self._clock, self._barriers = clock, barriers
         self._patient_until_ms = clock.now_ms() + PATIENCE_MS
-        self._left: list[Any] = []
-        self._end = start
+        self._left: Taken | None = None
         self._epoch: int | None = None
         self._saved: tuple[int, int | None] | None = None
         self._committed: tuple[int, int | None] | None = None
@@ -104,11 +99,11 @@ class KafkaPartition(Partition):
         """Return a whole batch, or what there is when a barrier is due."""
         at_ms = self._clock.now_ms()
         due = at_ms >= self._barriers.next_ms()
-        if not self._left:
-            self._left, self._end = self._reader.take(self._number, everything=due)
-        if not self._left and not due:
+        if self._left is None:
+            self._left = self._reader.take(self._number, everything=due)
+        if self._left is None:
             return []
-        batch = self._batch(at_ms)
+        batch = self._batch(self._left, at_ms)
         messages, end = batch.end > batch.start, batch.end
         if due:
             if not messages:
@@ -125,33 +120,23 @@ class KafkaPartition(Partition):
         """Return False while the first records are still to come: no board is to say that there are none."""
         return at_ms >= self._patient_until_ms or self._reader.lag(self._number, end) == 0
 
-    def _batch(self, at_ms: int) -> Batch:
+    def _batch(self, left: Taken, at_ms: int) -> Batch:
         """Return a batch of what was taken from the reader, or of a part of it."""
-        values: list[Any] = list(map(_value_of, self._left))
-        # A tombstone has no value.
-        tombstones = None in values
-        size = portion_of_records([value or b"" for value in values] if tombstones else values)
-        messages, self._left, records = self._left[:size], self._left[size:], values[:size]
-        if tombstones:
-            telemetry.TOMBSTONES.inc(records.count(None))
-            messages = [
-                message for message, value in zip(messages, records, strict=True) if value is not None
-            ]
-            records = [value for value in records if value is not None]
-        end = self._left[0].offset() if self._left else self._end
-        if messages:
-            self._epoch = messages[-1].leader_epoch()
-        start, self._position = self._position, end
-        without_gap = not messages or (
-            messages[0].offset() == start and messages[-1].offset() == start + len(messages) - 1
-        )
+        taken, rest = left.cut(portion_of_records(left.records))
+        self._left = rest if len(rest.records) else None
+        telemetry.TOMBSTONES.inc(taken.tombstones)
+        size, offsets = len(taken.records), taken.offsets
+        if size:
+            self._epoch = int(taken.epochs[-1])
+        start, self._position = self._position, taken.end
+        without_gap = not size or (offsets[0] == start and offsets[-1] == start + size - 1)
         return Batch(
             self._reader.name(self._number),
             start,
-            end,
-            records,
+            taken.end,
+            taken.records,
             at_ms,
-            positions=None if without_gap else [message.offset() for message in messages],
+            positions=None if without_gap else offsets.tolist(),
             parts=len(self._reader.partitions),
         )
 

@@ -103,7 +103,7 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
 
     def _may_look_ahead(self, part: Batch) -> bool:
         """Return whether the next batch is decoded while `part` is counted; nothing suspected ever is."""
-        large = len(part.data) >= LARGE[type(part.data)]
+        large = len(part.data) >= LARGE[bytes if isinstance(part.data, bytes) else list]
         clear = self._quarantine is not None and self._quarantine.clear
         return large and clear and not self._parts and self._cluster.may_look_ahead()
 

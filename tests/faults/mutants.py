@@ -275,7 +275,7 @@ def a_record_that_kills(patch: Patch) -> None:
     decode = decode_module.decode
 
     def deadly(batch: Batch, **options: Any) -> Clicks:
-        data = b"".join(batch.data) if isinstance(batch.data, list) else batch.data
+        data = batch.data if isinstance(batch.data, bytes) else b"".join(batch.data)
         if KILLER in data:
             os.kill(os.getpid(), signal.SIGKILL)
         return decode(batch, **options)

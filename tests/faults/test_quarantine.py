@@ -69,7 +69,7 @@ def live(disk: Disk, log: list[Batch], killers: set[bytes], killed_at: int | Non
         barriers = []
         for part in quarantine.parts(batch):
             quarantine.take(part, len(seen) + 1)
-            records = part.data if isinstance(part.data, list) else part.data.split()
+            records = part.data.split() if isinstance(part.data, bytes) else [*part.data]
             if killers & {*records} or (killed_at is not None and len(seen) + len(records) > killed_at):
                 raise KilledError
             assert not [reason for reason, *_ in part.set_aside if reason != "poison"]

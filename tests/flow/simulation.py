@@ -22,6 +22,7 @@ from flows.ingest.decode import decode
 from flows.ingest.split import by_age, by_page, by_visitor
 from flows.journeys.metric import Journeys
 from flows.journeys.table import JOURNEYS, judge
+from flows.kafka.buffer import Buffer, Taken
 from flows.metrics.audience import Audience
 from flows.metrics.bots import Bots
 from flows.metrics.categories import Categories
@@ -114,10 +115,13 @@ class Reader:
     def name(self, number: int) -> str:
         return f"{TOPIC}/{number}"
 
-    def take(self, number: int, *, everything: bool) -> tuple[list[Record], int]:
-        messages = self._log.records[number][self._next[number] :] if everything else []
-        self._next[number] += len(messages)
-        return messages, self._next[number]
+    def take(self, number: int, *, everything: bool) -> Taken | None:
+        buffer = Buffer(self._next[number])
+        messages = self._log.records[number][self._next[number] :]
+        if messages and everything:
+            buffer.add(messages)
+            self._next[number] = buffer.end
+        return buffer.empty()[0] if everything else None
 
     def lag(self, number: int, position: int) -> int:
         return len(self._log.records[number]) - position
