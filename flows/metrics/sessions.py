@@ -79,16 +79,19 @@ class Sessions(Metric[SessionFigures]):
     def _join(self, slot: Ints, time_ns: Ints) -> None:
         if len(self._seen) > len(self._newest):
             self._newest = grown(self._newest, len(self._seen))
-        vacant, joined = self._vacant.take(len(slot)), np.empty(len(slot), np.int64)
-        rows = self._rows
+        rows, joined = self._rows, np.empty(len(slot), np.int64)
+        vacant = self._vacant.take(len(slot))
         rows.reserve(self._vacant.used)
         times_ns, links = (rows["start_ns"], rows["end_ns"]), (self._newest, rows["before"])
         opened, ended = _join(
             slot, time_ns, *links, rows["slot"], *times_ns, rows["clicks"], rows.changed, vacant, joined
         )
         self._vacant.give_back(vacant[opened:])
-        self._rows.clear(joined[:ended])
-        self._vacant.give_back(joined[:ended])
+        self._drop(joined[:ended])
+
+    def _drop(self, rows: Ints) -> None:
+        self._rows.clear(rows)
+        self._vacant.give_back(rows)
 
     def _sweep(self, covered_s: int) -> None:
         """Drop the sessions that no window holds and no click in time can reach."""
@@ -96,12 +99,10 @@ class Sessions(Metric[SessionFigures]):
             return
         self._swept_s = covered_s
         old = (self._rows["clicks"] > 0) & (self._rows["end_ns"] + GAP_NS < covered_s * 10**9)
-        dropped = np.flatnonzero(old)
         for link in self._newest, self._rows["before"]:
             linked = np.flatnonzero(link)
             link[linked[old[link[linked].astype(np.int64) - 1]]] = 0
-        self._rows.clear(dropped)
-        self._vacant.give_back(dropped)
+        self._drop(np.flatnonzero(old))
 
     def report(self, as_of_s: int) -> SessionFigures:
         """Return the shard's figures."""

@@ -34,9 +34,9 @@ class Batch:
     """Records of one source partition, at positions [start, end).
 
     `data` is either a block of whole newline-separated lines or records; `positions` gives each record its
-    position (a block's lines have theirs by byte). `read_ms` is the flow's clock
-    when it was first read. Clicks of the second `until_s` and later wait for their time: no board before has
-    an `as_of` beyond it (None: finite, nothing waits); none may be more than `ahead_s` ahead of the clock.
+    position (a block's lines have theirs by byte). `read_ms` is the flow's clock when it was first read.
+    Clicks of the second `until_s` and later wait for their time: no board before has an `as_of` beyond it
+    (None: finite, nothing waits); none may be more than `ahead_s` ahead of the clock.
     `parts` is the number of partitions of the whole source. Words are hashed with `key`, which is secret; the
     log is known by `log`. `bounds` is where the lines of a block begin, and where another would (None: not
     known yet). `set_aside` are records that the source itself rejects: (reason, position, how each begins).

@@ -12,15 +12,14 @@ import numpy as np
 
 from flows.model.columns import Ints
 from flows.runtime.compiled import entry
-from flows.runtime.loads import INT, WIDE, Bytes, U, at, newline, zeros_below
+from flows.runtime.loads import INT, WIDE, Bytes, U, at, newline, where, zeros_below
 
 
 def bounds_of(data: bytes) -> Ints:
     """Return where the lines of a block begin, and where another would, int64."""
-    array = np.frombuffer(data, np.uint8)
     # What of it is never used is no memory.
     bounds = np.empty(len(data) + 2, np.int64)
-    return bounds[: _bounds((array.ctypes.data, array.size), bounds)].copy()
+    return bounds[: _bounds(where(data), bounds)].copy()
 
 
 @entry("UniTuple(int64, 2), int64[::1]")

@@ -17,8 +17,6 @@ from flows.runtime.compiled import entry
 Ints = npt.NDArray[np.integer[Any]]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
-# Which rows: their numbers, or for each whether it is one.
-Index = Ints | Bools
 # Nobody outside can know which numbers meet in one place of a hash table.
 _SEED = np.uint64(secrets.randbits(64))
 

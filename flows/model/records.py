@@ -1,7 +1,9 @@
-"""Records one behind the other: so they are one object, read from its first byte to its last.
+"""Records one behind the other.
 
-records   {..} {....} {}           data     {..}⏎{....}⏎{}
-bounds   0    5      12 15
+    records   {..} {....} {}           data     {..}⏎{....}⏎{}
+                                       bounds   0    5      12 15
+
+So they are one object, read from its first byte to its last.
 """
 
 from __future__ import annotations

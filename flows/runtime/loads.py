@@ -1,7 +1,9 @@
 """Loads: one byte, eight, or WIDE of them at once, from anywhere in the bytes `d`, in compiled code.
 
-d   {"userId": "u1", ...
-^p    `special(d, p)` has bits 0 and 7 set: the quotes at p and p + 7
+    d   {"userId": "u1", ...
+         ^p
+
+Here `special(d, p)` has bits 0, 7, 10 and 13 set, for the quotes.
 """
 
 from __future__ import annotations
@@ -26,39 +28,46 @@ QUOTE, SLASH = 34, 92
 WIDE = 32
 
 
-def _load_code(typingctx: Any, address: Any, at: Any) -> Any:
+def where(data: bytes) -> Bytes:
+    """Return where bytes are, which is so as long as they are kept."""
+    array = np.frombuffer(data, np.uint8)
+    return array.ctypes.data, array.size
+
+
+def _load(builder: Any, args: Any, kind: Any) -> Any:
+    """Load one of a kind from the bytes and the place that an intrinsic is given."""
+    data = builder.inttoptr(builder.extract_value(args[0], 0), ir.IntType(8).as_pointer())
+    return builder.load(builder.bitcast(builder.gep(data, [args[1]]), kind.as_pointer()), align=1)
+
+
+def _eight_code(typingctx: Any, d: Any, p: Any) -> Any:
     """Load eight bytes from anywhere, the first the lowest."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
-        pointer = builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(64).as_pointer())
-        return builder.load(pointer, align=1)
+        return _load(builder, args, ir.IntType(64))
 
-    return types.uint64(types.int64, types.int64), codegen
+    return types.uint64(d, types.int64), codegen
 
 
-def _byte_code(typingctx: Any, address: Any, at: Any) -> Any:
+def _byte_code(typingctx: Any, d: Any, p: Any) -> Any:
     """Load one byte; where a place may be negative numba would look for that at each."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        data = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
-        return builder.zext(builder.load(builder.gep(data, [args[1]])), ir.IntType(64))
+        return builder.zext(_load(builder, args, ir.IntType(8)), ir.IntType(64))
 
-    return types.int64(types.int64, types.int64), codegen
+    return types.int64(d, types.int64), codegen
 
 
 def _wide_code(judge: Callable[..., Any]) -> Callable[..., Any]:
     """Load WIDE bytes, and tell of each one in a bit, the first in the lowest, whether it is as judged."""
     vector = ir.VectorType(ir.IntType(8), WIDE)
 
-    def wide(typingctx: Any, address: Any, at: Any) -> Any:
+    def wide(typingctx: Any, d: Any, p: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            data = builder.inttoptr(args[0], ir.IntType(8).as_pointer())
-            pointer = builder.bitcast(builder.gep(data, [args[1]]), vector.as_pointer())
-            found = judge(builder, builder.load(pointer, align=1), lambda n: ir.Constant(vector, [n] * WIDE))
+            found = judge(builder, _load(builder, args, vector), lambda n: ir.Constant(vector, [n] * WIDE))
             return builder.zext(builder.bitcast(found, ir.IntType(WIDE)), ir.IntType(64))
 
-        return types.uint64(types.int64, types.int64), codegen
+        return types.uint64(d, types.int64), codegen
 
     return wide
 
@@ -88,18 +97,18 @@ def _zeros_code(typingctx: Any, value: Any) -> Any:
     return types.int64(types.uint64), codegen
 
 
-_load: Any = intrinsic(_load_code)
+_eight: Any = intrinsic(_eight_code)
 _byte: Any = intrinsic(_byte_code)
 zeros_below: Any = intrinsic(_zeros_code)
-_special: Any = intrinsic(_wide_code(_is_special))
-_newline: Any = intrinsic(_wide_code(_is_newline))
-_high: Any = intrinsic(_wide_code(_is_high))
+special: Any = intrinsic(_wide_code(_is_special))
+newline: Any = intrinsic(_wide_code(_is_newline))
+high: Any = intrinsic(_wide_code(_is_high))
 
 
 @inlined
 def at(d: Bytes, p: int) -> int:
     """Return the byte at p, 0 beyond the end."""
-    return _byte(d[0], p) if p < d[1] else 0
+    return _byte(d, p) if p < d[1] else 0
 
 
 @inlined
@@ -107,26 +116,8 @@ def eight(d: Bytes, p: int) -> np.uint64:
     """Return eight bytes from p on as an integer, the first the lowest; 0 beyond the end. `d` has eight."""
     beyond = p + 8 - d[1]
     if beyond <= 0:
-        return _load(d[0], p)
-    return _load(d[0], d[1] - 8) >> U(8 * beyond) if beyond < 8 else U(0)
-
-
-@inlined
-def special(d: Bytes, p: int) -> np.uint64:
-    """Tell of each of WIDE bytes whether it is a quote, a backslash or a control character."""
-    return _special(d[0], p)
-
-
-@inlined
-def newline(d: Bytes, p: int) -> np.uint64:
-    """Tell of each of WIDE bytes whether it is a newline."""
-    return _newline(d[0], p)
-
-
-@inlined
-def high(d: Bytes, p: int) -> np.uint64:
-    """Tell of each of WIDE bytes whether it is beyond ASCII."""
-    return _high(d[0], p)
+        return _eight(d, p)
+    return _eight(d, d[1] - 8) >> U(8 * beyond) if beyond < 8 else U(0)
 
 
 @inlined

@@ -18,14 +18,11 @@ from flows.runtime.loads import (
     U,
     at,
     eight,
-    first_bytes,
     high,
     special,
     zeros_below,
 )
 
-_ONES, _HIGH = U(0x0101010101010101), U(0x8080808080808080)
-_SLASHES = U(0x5C5C5C5C5C5C5C5C)
 _NULL, _TRUE, _FALSE = U(0x6C6C756E), U(0x65757274), U(0x65736C6166)
 COMMA, COLON, MINUS, POINT = 44, 58, 45, 46
 OPEN, CLOSE, OPEN_LIST, CLOSE_LIST = 123, 125, 91, 93
@@ -67,13 +64,9 @@ def string(d: Bytes, p: int) -> int:
 @compiled
 def has_escape(d: Bytes, p: int, end: int) -> bool:
     """Whether the text [p, end) has a backslash."""
-    while p < end:
-        word = eight(d, p) if end - p >= 8 else first_bytes(eight(d, p), end - p)
-        x = word ^ _SLASHES
-        if (x - _ONES) & ~x & _HIGH:
-            return True
-        p += 8
-    return False
+    while p < end and at(d, p) != SLASH:
+        p += 1
+    return p < end
 
 
 @compiled

@@ -16,7 +16,7 @@ from flows.model.columns import Floats, Ints
 from flows.model.fields import NUMBERS, WORDS
 from flows.model.rejected import MAX_ROWS
 from flows.runtime.compiled import entry, inlined
-from flows.runtime.loads import INT, Bytes
+from flows.runtime.loads import INT, Bytes, where
 
 _WORDS, _NUMBERS = len(WORDS), len(NUMBERS)
 _ROOM = 2048
@@ -47,9 +47,9 @@ def scan(data: bytes, bounds: Ints, newest_ns: int, seed: np.uint64) -> Scan:
     most, shape = len(bounds) - 1 + len(data) // 6, np.zeros(len(bounds) - 1, np.int8)
     row, time_ns = np.empty(most, np.int32), np.empty(most, np.int64)
     codes, numbers = np.empty((most, _WORDS), np.int32), np.empty((most, _NUMBERS))
-    array = np.frombuffer(data if len(data) >= 8 else data.ljust(8), np.uint8)
+    padded = data if len(data) >= 8 else data.ljust(8)
     clicks, words = _scan(
-        (array.ctypes.data, array.size),
+        where(padded),
         bounds,
         KNOWN_KEYS,
         np.zeros((MOST_KEYS, 8), np.uint64),
