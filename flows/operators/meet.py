@@ -25,7 +25,7 @@ from flows.state.state import State
 
 log = logging.getLogger("clicks.cluster")
 
-_LOOK_MS, _TELL_MS = 1000, 10_000
+_TELL_MS = 10_000
 
 
 @operator
@@ -50,13 +50,13 @@ class _Announcer(StatelessSourcePartition[tuple[str, Announcement]]):
         self._cluster, self._state, self._worker = cluster, state, worker
         self._told = self._over = False
         self._idle = Idle()
-        self._looked_ms = self._clock_told_ms = 0
+        self._clock_told_ms = 0
 
     def next_batch(self) -> list[tuple[str, Announcement]]:
         at_ms = ticks_ms()
-        PULSE.called(self._worker, at_ms / 1000)
+        self._cluster.called(self)
         if self._over:
-            PULSE.end(self._worker)
+            PULSE.end(self)
             raise StopIteration
         if not self._told:
             self._told, self._clock_told_ms = True, at_ms
@@ -70,9 +70,6 @@ class _Announcer(StatelessSourcePartition[tuple[str, Announcement]]):
         if self._worker == 0 and at_ms - self._clock_told_ms >= _TELL_MS:
             self._clock_told_ms = at_ms
             return self._tell(Announcement(0, {}))
-        if self._worker == min(self._cluster.here) and at_ms - self._looked_ms >= _LOOK_MS:
-            self._looked_ms = at_ms
-            self._cluster.watch.look()
         self._idle.take(self._cluster.until_barrier_s)
         return []
 

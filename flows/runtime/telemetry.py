@@ -157,7 +157,7 @@ class SilentError(Exception):
 
 
 class Workers(Collector):
-    """How long the workers of this process have not been called; raises SilentError after SILENT_AFTER_S.
+    """How long a source of this process has not been called; raises SilentError after SILENT_AFTER_S.
 
     Bytewax's web server then gives no answer, and so the probe that asks it fails.
     """
@@ -169,10 +169,10 @@ class Workers(Collector):
         """Yield the gauge."""
         silent_s = self._pulse.silent_s(ticks_ms() / 1000)
         if silent_s > SILENT_AFTER_S:
-            message = f"a worker was not called for {silent_s:.0f} s: restart the flow"
+            message = f"a source was not called for {silent_s:.0f} s: restart the flow"
             raise SilentError(message)
         yield GaugeMetricFamily(
-            "clicks_workers_silent_seconds", "How long a worker of this process was not called", silent_s
+            "clicks_workers_silent_seconds", "How long a source of this process was not called", silent_s
         )
 
 

@@ -69,6 +69,10 @@ class Cluster:
             self.workers = workers
             self._here[worker] = threading.get_ident()
 
+    def called(self, source: object) -> None:
+        """Note that a source of this process is called."""
+        self.watch.called(source, alone=len(self._here) == self.workers)
+
     @property
     def here(self) -> list[int]:
         """The workers of this process."""

@@ -19,6 +19,7 @@ from bytewax.inputs import StatefulSourcePartition
 
 from flows.model.batch import Batch
 from flows.runtime.idle import DUE
+from flows.runtime.pulse import PULSE
 from flows.runtime.signals import stop_requested
 from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
@@ -75,6 +76,7 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
     def next_batch(self) -> Iterable[Batch]:
         """Return what is to be taken in next, none while it is not open; raises StopIteration on a stop."""
         opening = self._cluster.opening
+        self._cluster.called(self)
         if stop_requested():
             self._landed()
             raise StopIteration
@@ -168,6 +170,7 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
 
     def close(self) -> None:
         """Close the partition."""
+        PULSE.end(self)
         if self._has_turn:
             self._state.turn.release()
         if self._part is not None:

@@ -49,7 +49,9 @@ def test_the_wall_clock_is_set_while_clicks_arrive(
 ) -> None:
     clock = WallClock(tmp_path)
     environment = DEMO | {"REDIS_URL": redis_url} | clock.environment
-    with Flow(tmp_path, environment) as flow, redis.Redis.from_url(redis_url) as client:
+    # No epoch ends by itself meanwhile, half of whose sources would wait for the clock that is set back.
+    flow = Flow(tmp_path, environment, arguments=("-s", "60"))
+    with flow, redis.Redis.from_url(redis_url) as client:
         wait_until(lambda: client.exists("board"), "a board", 30)
         seen = boards(redis_url, 2)
         for ahead_s in steps_s:
@@ -111,6 +113,27 @@ def test_processes_whose_hosts_differ_delay_nothing_and_say_so(tmp_path: Path, r
             assert metric(flow.metrics(1), "clicks_clock_difference_seconds") == pytest.approx(-30, abs=1)
             assert abs(metric(flow.metrics(0), "clicks_clock_difference_seconds")) < 1
             assert board(client)["published_at"] == pytest.approx(time.time_ns() / 10**6, abs=5000)
+            flow.signal(signal.SIGTERM)
+            assert flow.end() == [0, 0]
+
+
+def test_a_flow_whose_processes_wait_for_a_clock_that_was_set_back_ends_and_goes_on(
+    tmp_path: Path, redis_url: str
+) -> None:
+    clock = WallClock(tmp_path)
+    with Broker() as broker, redis.Redis.from_url(redis_url) as client:
+        broker.create("back", 2)
+        settings = kafka(broker, "back", redis_url)
+        with Flow(tmp_path, settings, processes=2, own={1: clock.environment}) as flow:
+            send(broker, "back", [click("before", -1)])
+            wait_until(lambda: board(client)["clicks_total"] == 1, "the click", 30)
+            clock.set(-3600)
+            flow.wait_for("set back by 3600.0 s, and Bytewax waits for it: start the flow again")
+        send(broker, "back", [click("after", -1)], partition=1)
+        # With its true clock: librdkafka waits by that.
+        with Flow(tmp_path, settings, processes=2) as flow:
+            wait_until(lambda: board(client)["clicks_total"] == 2, "both clicks", 30)
+            assert board(client)["visitors_15m"] == 2
             flow.signal(signal.SIGTERM)
             assert flow.end() == [0, 0]
 

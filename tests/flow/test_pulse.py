@@ -26,7 +26,7 @@ metrics.SILENT_AFTER_S = 2.0
 
 class Part(StatelessSourcePartition):
     def next_batch(self):
-        PULSE.called(0, ticks_ms() / 1000)
+        PULSE.called(self, ticks_ms() / 1000)
         time.sleep(60)
         return []
 
@@ -74,7 +74,7 @@ def test_metrics_are_not_given_while_a_worker_hangs(tmp_path: Path) -> None:
         wait_until(answers, "metrics", 30)
         wait_until(lambda: not answers(), "no metrics", 30)
         assert process.poll() is None
-        assert "a worker was not called for" in (tmp_path / "output").read_text()
+        assert "a source was not called for" in (tmp_path / "output").read_text()
     finally:
         process.kill()
         process.wait()

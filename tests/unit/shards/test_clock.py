@@ -12,6 +12,7 @@ from flows.ingest.decode import decode
 from flows.model.batch import Barrier, Batch
 from flows.model.mark import Mark, newest_of
 from flows.model.notes import Reading
+from flows.runtime.pulse import Pulse
 from flows.shards import clock_watch
 from flows.shards.clock import Clock, Wall
 from flows.shards.clock_watch import ClockWatch
@@ -82,16 +83,33 @@ class Bent(StillClock):
         return self.ahead_ms
 
 
-def test_each_step_and_difference_is_one_line(caplog: pytest.LogCaptureFixture) -> None:
-    clock = Bent(NOON_MS)
-    watch = ClockWatch(clock)
+class Watched:
+    """Sources that are called by a clock of the test's, and what the watch says when it ends the flow."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, alone: bool = True) -> None:
+        self.clock, self.alone = Bent(NOON_MS), alone
+        self.said: list[str] = []
+        self._watch = ClockWatch(self.clock, Pulse())
+        self._at_ms = 10**6
+        monkeypatch.setattr(clock_watch, "ticks_ms", lambda: self._at_ms)
+        monkeypatch.setattr(clock_watch, "fail", self.said.append)
+
+    def call(self, sources: str, seconds: int) -> None:
+        for _ in range(seconds):
+            self._at_ms += 1000
+            for source in sources:
+                self._watch.called(source, self.alone)
+
+
+def test_each_step_and_difference_is_one_line(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(monkeypatch)
     caplog.set_level(logging.WARNING)
-    clock.ahead_ms = -30_000
-    for _ in range(3):
-        watch.look()
-    clock.stepped_ms, clock.ahead_ms = 30_000, 0
-    for _ in range(3):
-        watch.look()
+    watched.clock.ahead_ms = -30_000
+    watched.call("ab", 3)
+    watched.clock.stepped_ms, watched.clock.ahead_ms = 30_000, 0
+    watched.call("ab", 3)
     assert [record.getMessage() for record in caplog.records] == [
         "this host's clock is 30.0 s behind the flow's: check NTP",
         "this host's clock was set forward by 30.0 s: the flow goes on by its own clock, which is 0.0 s "
@@ -103,18 +121,36 @@ def test_each_step_and_difference_is_one_line(caplog: pytest.LogCaptureFixture) 
 def test_a_flow_that_cannot_save_for_long_ends(
     back_ms: int, ends: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ticks, said = [0], list[str]()
-    monkeypatch.setattr(clock_watch, "ticks_ms", lambda: ticks[0])
-    monkeypatch.setattr(clock_watch, "fail", said.append)
-    clock = Bent(NOON_MS)
-    watch = ClockWatch(clock)
-    clock.stepped_ms = -back_ms
-    for second in range(602):
-        ticks[0] = second * 1000
-        watch.look()
+    watched = Watched(monkeypatch)
+    watched.clock.stepped_ms = -back_ms
+    watched.call("ab", 602)
     line = "nothing was saved for 10 minutes, since this host's clock was set back: "
     line += "start the flow again, it goes on where its state ends"
-    assert set(said) == ({line} if ends else set())
+    assert set(watched.said) == ({line} if ends else set())
+
+
+@pytest.mark.parametrize(
+    ("alone", "sources", "back_ms", "after_s"),
+    [
+        (True, "b", 3_600_000, 6),  # `a` has ended its epoch and waits for `b` to
+        (True, "b", 5_000, None),
+        (True, "ab", 3_600_000, None),
+        (False, "ab", 3_600_000, 1),  # other processes will wait for this one
+        (False, "ab", 5_000, None),
+    ],
+)
+def test_a_flow_that_waits_for_a_clock_that_was_set_back_ends(
+    alone: bool, sources: str, back_ms: int, after_s: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched(monkeypatch, alone)
+    watched.call("ab", 3)
+    watched.clock.stepped_ms = -back_ms
+    watched.call(sources, 20 if after_s is None else after_s - 1)
+    assert watched.said == []
+    watched.call(sources, 1)
+    line = f"this host's clock was set back by {back_ms / 1000:.1f} s, and Bytewax waits for it: "
+    line += "start the flow again, it goes on where its state ends"
+    assert watched.said == ([] if after_s is None else [line])
 
 
 # The watermark
