@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from flows.runtime.compiled import entries
 from flows.settings import EMBEDDED_DIRECTORY
 from tests.support import apache
 from tests.support.apache import Apache
@@ -33,14 +32,6 @@ pytest.register_assert_rewrite("tests.support.published", "tests.kafka.kafka_flo
 OTHER = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
 LONGEST = ("test_crash", "test_time")
 _topics = count()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def compiled_ahead() -> Iterator[None]:
-    """Whatever is given to compiled functions is of the types that they are compiled for ahead."""
-    yield
-    odd = [each.code for each in entries if each.types - each.types_ahead]
-    assert not odd, f"compiled while a flow waited, for it is given something else than declared: {odd}"
 
 
 @pytest.fixture(scope="session")

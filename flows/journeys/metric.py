@@ -167,8 +167,8 @@ class Journeys(Metric[list[JourneyFigures]]):
 
 
 @entry(
-    "int32[::1], int64[::1], int32[::1], uint64[::1], boolean[::1], boolean[::1], int64[::1], uint64[::1], "
-    "boolean[::1], boolean[::1], int64, int64[::1], boolean[::1]"
+    "int32[::1], int64[::1], int32[::1], uint64[::1], bool[::1], bool[::1], int64[::1], uint64[::1], "
+    "bool[::1], bool[::1], int64, int64[::1], bool[::1]"
 )
 def _first_look(
     slot: Ints,

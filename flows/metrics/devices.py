@@ -45,7 +45,8 @@ class Devices(Metric[list[int]]):
         used, place = device.used()
         types = [device.words[code] for code in used.tolist()]
         kind = np.array([TYPES.index(word) if word in TYPES else len(TYPES) for word in types])[place]
-        _see(kind, item.slot, second, tuple(self._table[name] for name in TYPES))
+        for number, name in enumerate(TYPES):
+            _see(number, kind, item.slot, second, self._table[name])
         rows = np.flatnonzero(kind == len(TYPES))
         self._add_other(device.all_at(rows), item.slot[rows].tolist(), second[rows].tolist())
 
@@ -81,10 +82,9 @@ class Devices(Metric[list[int]]):
         self._other |= {(slot, word): second for slot, word, second in part["other"]}
 
 
-@entry(f"int64[::1], int32[::1], int64[::1], UniTuple(uint32[::1], {len(TYPES)})")
-def _see(kind: Ints, slot: Ints, second: Ints, newest_s: tuple[Ints, ...]) -> None:
-    """Note the newest second of each visitor and type; a higher `kind` is none of these types."""
+@entry("int64, int64[::1], int32[::1], int64[::1], uint32[::1]")
+def _see(number: int, kind: Ints, slot: Ints, second: Ints, newest_s: Ints) -> None:
+    """Note the newest second of each visitor whose device is of this number."""
     for i in range(len(slot)):
-        if kind[i] < len(newest_s):
-            seen_s = newest_s[kind[i]]
-            seen_s[slot[i]] = max(seen_s[slot[i]], second[i])
+        if kind[i] == number:
+            newest_s[slot[i]] = max(newest_s[slot[i]], second[i])

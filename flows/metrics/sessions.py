@@ -79,15 +79,15 @@ class Sessions(Metric[SessionFigures]):
     def _join(self, slot: Ints, time_ns: Ints) -> None:
         if len(self._seen) > len(self._newest):
             self._newest = grown(self._newest, len(self._seen))
-        rows, joined = self._rows, np.empty(len(slot), np.int64)
+        rows, joined = self._rows, np.full(len(slot), -1)
         vacant = self._vacant.take(len(slot))
         rows.reserve(self._vacant.used)
         times_ns, links = (rows["start_ns"], rows["end_ns"]), (self._newest, rows["before"])
-        opened, ended = _join(
+        opened = _join(
             slot, time_ns, *links, rows["slot"], *times_ns, rows["clicks"], rows.changed, vacant, joined
         )
         self._vacant.give_back(vacant[opened:])
-        self._drop(joined[:ended])
+        self._drop(joined[joined >= 0])
 
     def _drop(self, rows: Ints) -> None:
         self._rows.clear(rows)
@@ -171,7 +171,7 @@ class Sessions(Metric[SessionFigures]):
 
 @entry(
     "int32[::1], int64[::1], uint32[::1], uint32[::1], uint32[::1], int64[::1], int64[::1], uint32[::1], "
-    "boolean[::1], int64[::1], int64[::1]"
+    "bool[::1], int64[::1], int64[::1]"
 )
 def _join(
     slot: Ints,
@@ -185,12 +185,12 @@ def _join(
     changed: Bools,
     vacant: Ints,
     joined: Ints,
-) -> tuple[int, int]:
-    """Let each click extend a session or open one, in a `vacant` row.
+) -> int:
+    """Let each click extend a session or open one, in a `vacant` row; returns how many are opened.
 
-    Returns (how many were opened, how many ended as they `joined` the one behind).
+    `joined` gets the session, if any, that ended as that of a click joined it.
     """
-    opened = ended = 0
+    opened = 0
     for i in range(len(slot)):
         time, row, later = time_ns[i], int(newest[slot[i]]) - 1, -1
         while row >= 0 and time < start_ns[row] - GAP_NS:
@@ -212,6 +212,5 @@ def _join(
         if earlier >= 0 and start_ns[row] <= end_ns[earlier] + GAP_NS:
             start_ns[row], before[row] = start_ns[earlier], before[earlier]
             clicks[row] += clicks[earlier]
-            joined[ended] = earlier
-            ended += 1
-    return opened, ended
+            joined[i] = earlier
+    return opened

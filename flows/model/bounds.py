@@ -11,18 +11,18 @@ from __future__ import annotations
 import numpy as np
 
 from flows.model.columns import Ints
-from flows.runtime.compiled import entry
-from flows.runtime.loads import INT, WIDE, Bytes, U, at, newline, where, zeros_below
+from flows.runtime.compiled import Bytes, entry
+from flows.runtime.loads import INT, WIDE, U, at, newline, zeros_below
 
 
 def bounds_of(data: bytes) -> Ints:
     """Return where the lines of a block begin, and where another would, int64."""
     # What of it is never used is no memory.
     bounds = np.empty(len(data) + 2, np.int64)
-    return bounds[: _bounds(where(data), bounds)].copy()
+    return bounds[: _bounds(data, bounds)].copy()
 
 
-@entry("UniTuple(int64, 2), int64[::1]")
+@entry("bytes, int64[::1]")
 def _bounds(d: Bytes, bounds: Ints) -> int:
     """Note where lines begin; returns how many bounds there are."""
     bounds[0], count, p = 0, 1, INT(0)

@@ -1,87 +1,112 @@
 """Compiled functions: plain loops that numba makes machine code of, which is kept on disk.
 
-A function is compiled when it is first called; that takes some seconds, once. What was made is kept where
-NUMBA_CACHE_DIR says, as in an image, else beside the module, else in the user's cache. It is made anew when
-anything in flows/ has changed, for the code of a function has in it what that calls, wherever it stands.
-
     @compiled                              called by compiled functions alone
     def digits(d, p): ...
 
     @entry("int64[::1], uint64")           called from Python; holds no interpreter lock while it runs
     def mixed(numbers, seed): ...
 
-Numba itself is loaded by the first `compiled`, or the first call of an `entry`.
+    numbers ─┐ checked   ┌ frame ──────────┐
+    seed ────┴──────────►│ address │ value │──► machine code, which reads arrays where they are
+                         └─────────────────┘
+
+What an entry takes is declared, each argument a number, an array in C order, or `bytes`, which compiled code
+sees as `Bytes`. It returns an integer or nothing. Numba itself is loaded to compile alone: see
+`flows.runtime.machine_code`.
 """
 
 from __future__ import annotations
 
+import ctypes
 import functools
+import re
+import struct
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypeVar
+from importlib import import_module
+from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
+from zlib import crc32
+
+import numpy as np
+
+from flows.runtime.code_cache import address_of
 
 P = ParamSpec("P")
-R = TypeVar("R")
+R = TypeVar("R", int, None)
 F = TypeVar("F", bound=Callable[..., Any])
-_INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+# To compiled code d[0] is where bytes are, and d[1] how many. An array would be counted as in use by each
+# function that it is given to.
+Bytes: TypeAlias = bytes
+
 entries: list[Entry[Any, Any]] = []
+helpers: list[tuple[Callable[..., Any], dict[str, bool]]] = []
+
+# Of status, place of the result, place of an exception (none is raised), frame.
+_Native = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
 
 
 def compiled(function: F) -> F:
-    """Compile a function of numbers and arrays that compiled ones call."""
-    decorated: F = _numba().njit(**_INNER)(function)
-    return decorated
+    """Let compiled functions call this one, of numbers and arrays."""
+    helpers.append((function, {}))
+    return function
 
 
 def inlined(function: F) -> F:
     """Compile a function into each of those that call it."""
-    decorated: F = _numba().njit(**_INNER, forceinline=True)(function)
-    return decorated
+    helpers.append((function, {"forceinline": True}))
+    return function
 
 
 class Entry(Generic[P, R]):
-    """A function that Python calls, compiled ahead for arguments of the types of its signatures.
+    """A function that Python calls; raises TypeError for arguments of other types than are declared."""
 
-    Given others it is compiled for these too, while the flow waits.
-    """
-
-    def __init__(self, function: Callable[P, R], signatures: tuple[str, ...]) -> None:
-        self._function, self._signatures = function, signatures
-        self.types_ahead: set[Any] = set()
+    def __init__(self, function: Callable[P, R], signature: str) -> None:
+        self.signature = signature
+        self.function: Callable[..., Any] = function
+        self.name = f"{function.__module__}.{function.__qualname__}-{crc32(signature.encode()):08x}"
+        # Of each argument its type and, of an array, how many dimensions it has.
+        found = re.findall(r"(\w+)(\[[^]]*])?", signature)
+        self.kinds = [(kind, dims.count(",") + 1 if dims else 0) for kind, dims in found]
+        self._wanted = [(np.dtype(kind) if dims else None, dims) for kind, dims in self.kinds]
+        signed = ["q" if kind == "int64" and not dims else "Q" for kind, dims in self.kinds]
+        self._frame = struct.Struct("".join(signed))
         functools.update_wrapper(self, function)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run the compiled function."""
-        result: R = self.code(*args, **kwargs)
-        return result
-
-    def load(self) -> None:
-        """Load or make the code before it is needed."""
-        assert callable(self.code)
-
-    @property
-    def types(self) -> set[Any]:
-        """What types of arguments it is compiled for by now."""
-        return set(self.code.signatures) if "code" in self.__dict__ else set()
+        given: tuple[Any, ...] = args
+        words = []
+        for value, (dtype, dims) in zip(given, self._wanted, strict=True):
+            if dtype is None:
+                words.append(id(value) if type(value) is bytes else int(value))
+            elif value.dtype is dtype and value.flags.c_contiguous and value.ndim == dims:
+                words.append(id(value))
+            else:
+                found = f"{value.dtype} of shape {value.shape} and strides {value.strides}"
+                message = f"{self.name} takes {self.signature}, not {found}"
+                raise TypeError(message)
+        result = ctypes.c_int64()
+        if self.code(ctypes.addressof(result), None, self._frame.pack(*words)):
+            message = f"{self.name} failed"
+            raise RuntimeError(message)
+        return result.value  # type: ignore[return-value]
 
     @functools.cached_property
     def code(self) -> Any:
-        """The function as machine code, loaded from disk, or made and kept there if that can be."""
-        numba = _numba()
-        try:
-            dispatcher = numba.njit(nogil=True, cache=True)(self._function)
-        except RuntimeError:
-            dispatcher = numba.njit(nogil=True)(self._function)
-        for signature in self._signatures:
-            dispatcher.compile(f"({signature},)")
-        self.types_ahead = set(dispatcher.signatures)
-        return dispatcher
+        """The function as machine code, loaded, or made and kept if that can be."""
+        return _Native(address_of(self.name, self._make))
+
+    def _make(self) -> tuple[str, bytes]:
+        # Imported by its name, since it imports this module; where nothing is to be made there is no need.
+        made: tuple[str, bytes] = import_module("flows.runtime.machine_code").make(self)
+        return made
 
 
-def entry(*signatures: str) -> Callable[[Callable[P, R]], Entry[P, R]]:
+def entry(signature: str) -> Callable[[Callable[P, R]], Entry[P, R]]:
     """Compile a function that Python calls, for arguments of these types, as numba writes them."""
 
     def decorate(function: Callable[P, R]) -> Entry[P, R]:
-        made = Entry(function, signatures)
+        made = Entry(function, signature)
         entries.append(made)
         return made
 
@@ -91,13 +116,4 @@ def entry(*signatures: str) -> Callable[[Callable[P, R]], Entry[P, R]]:
 def get_ready() -> None:
     """Compile, or load what was compiled, of all modules that are imported."""
     for made in entries:
-        made.load()
-
-
-def _numba() -> Any:
-    # Imported late: who shows what a flow counted has no use for a compiler.
-    import numba
-
-    import flows.runtime.code_cache  # noqa: F401
-
-    return numba
+        assert made.code

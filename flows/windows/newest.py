@@ -75,7 +75,7 @@ class Newest:
         self._table.load(part)
 
 
-@entry("int64[::1], uint32[::1], boolean[::1], int32[::1], int64[::1], int64[::1]")
+@entry("int64[::1], uint32[::1], bool[::1], int32[::1], int64[::1], int64[::1]")
 def take_newest(
     newest_ns: Ints, newest: Ints, changed: Bools, row: Ints, time_ns: Ints, number: Ints
 ) -> None:

@@ -39,7 +39,8 @@ class Ring:
         self._advance(newest_s // self._slice_s)
         before = self._clicks.copy()
         oldest = self._newest - self._kept + 1
-        _mark(self._table[self._column], self._clicks, slot, second // self._slice_s, oldest)
+        masks = self._table[self._column]
+        _mark[masks.dtype.name](masks, self._clicks, slot, second // self._slice_s, oldest)
         for bit in np.flatnonzero(self._clicks != before).tolist():
             self._visitors.pop(bit, None)
 
@@ -81,14 +82,16 @@ class Ring:
         self._visitors.clear()
 
 
-@entry(
-    "uint16[::1], int64[::1], int32[::1], int64[::1], int64",
-    "uint32[::1], int64[::1], int32[::1], int64[::1], int64",
-)
-def _mark(masks: Ints, clicks: Ints, slot: Ints, number: Ints, oldest: int) -> None:
+def _mark_each(masks: Ints, clicks: Ints, slot: Ints, number: Ints, oldest: int) -> None:
     """Count each click of slice `oldest` or later, and set the bit of its slice in its visitor's mask."""
     for i in range(len(slot)):
         if number[i] >= oldest:
             bit = number[i] % len(clicks)
             masks[slot[i]] |= 1 << bit
             clicks[bit] += 1
+
+
+_mark = {
+    kind: entry(f"{kind}[::1], int64[::1], int32[::1], int64[::1], int64")(_mark_each)
+    for kind in ("uint16", "uint32")
+}

@@ -246,6 +246,9 @@ class Meeting:
     def may_look_ahead(self) -> bool:
         return True
 
+    def called(self, source: object) -> None:
+        """Watch no clock: the simulation has one of its own."""
+
     def begin_decoding(self, batch: Batch) -> None:
         """Decode nothing ahead: it is read, and waits."""
 

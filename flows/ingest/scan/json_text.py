@@ -9,12 +9,11 @@ the place after what stands there. -1 says that this is not certain: a careful r
 
 from __future__ import annotations
 
-from flows.runtime.compiled import compiled, inlined
+from flows.runtime.compiled import Bytes, compiled, inlined
 from flows.runtime.loads import (
     QUOTE,
     SLASH,
     WIDE,
-    Bytes,
     U,
     at,
     eight,

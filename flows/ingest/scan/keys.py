@@ -8,8 +8,8 @@ from flows.ingest.forms import TABLES
 from flows.ingest.scan.json_text import has_escape
 from flows.model.columns import Ints
 from flows.model.fields import NUMBERS, WORDS
-from flows.runtime.compiled import compiled, inlined
-from flows.runtime.loads import INT, Bytes, U, eight, first_bytes
+from flows.runtime.compiled import Bytes, compiled, inlined
+from flows.runtime.loads import INT, U, eight, first_bytes
 
 # What a key stands for: the number of a column (those of words first), or one of these.
 ODD, UNUSED, TABLE = -2, -1, 50

@@ -33,8 +33,8 @@ from flows.ingest.scan.times import integer, number_ns, text_ns, within
 from flows.model.columns import Floats, Ints
 from flows.model.fields import LOOSE, MAX_NAME_CHARS, NAME, NUMBERS, WORDS
 from flows.model.rejected import MAX_RECORD_BYTES, MAX_ROWS
-from flows.runtime.compiled import compiled, inlined
-from flows.runtime.loads import INT, QUOTE, Bytes, U, at
+from flows.runtime.compiled import Bytes, compiled, inlined
+from flows.runtime.loads import INT, QUOTE, U, at
 
 _USER, _WORDS, _NUMBERS = 0, len(WORDS), len(NUMBERS)
 _TABLES = (1 << EPOCH) - (1 << TABLE)

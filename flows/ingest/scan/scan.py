@@ -11,15 +11,16 @@ import numpy as np
 
 from flows.ingest.scan.keys import KNOWN_KEYS, MOST_KEYS
 from flows.ingest.scan.record import SPANS, TIME_SPAN, record
-from flows.ingest.scan.words import WIDTH, added, code_of, hash_of, with_room
+from flows.ingest.scan.words import WIDTH, added, code_of, grown, hash_of
 from flows.model.columns import Floats, Ints
 from flows.model.fields import NUMBERS, WORDS
 from flows.model.rejected import MAX_ROWS
-from flows.runtime.compiled import entry, inlined
-from flows.runtime.loads import INT, Bytes, where
+from flows.runtime.compiled import Bytes, entry, inlined
+from flows.runtime.loads import INT
 
 _WORDS, _NUMBERS = len(WORDS), len(NUMBERS)
-_ROOM = 2048
+# Of how many slots words are in the first ones at first.
+_SLOTS = 4096
 
 
 class Scan(NamedTuple):
@@ -47,9 +48,11 @@ def scan(data: bytes, bounds: Ints, newest_ns: int, seed: np.uint64) -> Scan:
     most, shape = len(bounds) - 1 + len(data) // 6, np.zeros(len(bounds) - 1, np.int8)
     row, time_ns = np.empty(most, np.int32), np.empty(most, np.int64)
     codes, numbers = np.empty((most, _WORDS), np.int32), np.empty((most, _NUMBERS))
-    padded = data if len(data) >= 8 else data.ljust(8)
-    clicks, words = _scan(
-        where(padded),
+    # Each word takes two bytes at least; there is room for twice as many, and a column may have one for none.
+    room = len(data) // 2 + _WORDS + 1
+    words, counts = np.empty((room, WIDTH), np.int64), np.zeros(_WORDS + 1, np.int64)
+    clicks = _scan(
+        data if len(data) >= 8 else data.ljust(8),
         bounds,
         KNOWN_KEYS,
         np.zeros((MOST_KEYS, 8), np.uint64),
@@ -57,14 +60,14 @@ def scan(data: bytes, bounds: Ints, newest_ns: int, seed: np.uint64) -> Scan:
         seed,
         *(row, time_ns, codes, numbers, shape),
         *(np.empty((MAX_ROWS + 1, SPANS, 2), np.int64), np.empty((MAX_ROWS + 1, _NUMBERS))),
-        *(np.zeros(2 * _ROOM, np.int32), np.empty((_ROOM, WIDTH), np.int64)),
-        *(np.zeros(_WORDS + 1, np.int64), np.full(_WORDS, -1, np.int64)),
+        *(np.zeros(max(_SLOTS, 1 << (2 * room).bit_length()), np.int32), words, counts),
+        np.full(_WORDS, -1, np.int64),
     )
-    return Scan(row[:clicks], time_ns[:clicks], codes[:clicks], numbers[:clicks], words, shape)
+    return Scan(row[:clicks], time_ns[:clicks], codes[:clicks], numbers[:clicks], words[: counts[-1]], shape)
 
 
 @entry(
-    "UniTuple(int64, 2), int64[::1], uint64[:, ::1], uint64[:, ::1], int64, uint64, int32[::1], int64[::1], "
+    "bytes, int64[::1], uint64[:, ::1], uint64[:, ::1], int64, uint64, int32[::1], int64[::1], "
     "int32[:, ::1], float64[:, ::1], int8[::1], int64[:, :, ::1], float64[:, ::1], int32[::1], "
     "int64[:, ::1], int64[::1], int64[::1]"
 )
@@ -86,14 +89,14 @@ def _scan(
     words: Ints,
     counts: Ints,
     none: Ints,
-) -> tuple[int, Ints]:
-    """Scan records into arrays; returns how many clicks there are, and the words."""
-    clicks = INT(0)
+) -> int:
+    """Scan records into arrays; returns how many clicks there are."""
+    clicks, size = INT(0), INT(_SLOTS)
     for i in range(len(bounds) - 1):
         rows, in_columns = record(d, bounds[i], bounds[i + 1] - 1, keys, before, spans, of_record, newest_ns)
-        if counts[-1] + rows * _WORDS > len(words):
-            slots, words = with_room(slots, words, counts[-1], rows * _WORDS)
-        if not _numbered(d, rows, spans, codes, clicks, slots, words, counts, none, seed):
+        while 2 * (counts[-1] + rows * _WORDS) > size < len(slots):
+            size = grown(slots, size, words, counts[-1])
+        if not _numbered(d, rows, spans, codes, clicks, slots, size, words, counts, none, seed):
             continue
         if rows:
             shape[i] = 2 if in_columns else 1
@@ -102,7 +105,7 @@ def _scan(
             for n in range(_NUMBERS):
                 numbers[clicks, n] = of_record[place, n]
             clicks += 1
-    return clicks, words[: counts[-1]]
+    return clicks
 
 
 @inlined
@@ -113,6 +116,7 @@ def _numbered(
     codes: Ints,
     clicks: int,
     slots: Ints,
+    size: int,
     words: Ints,
     counts: Ints,
     none: Ints,
@@ -124,7 +128,8 @@ def _numbered(
             start, end = spans[row, word, 0], spans[row, word, 1]
             code = none[word]
             if start >= 0:
-                code = code_of(d, start, end, word, hash_of(d, start, end, word, seed), slots, words, counts)
+                hashed = hash_of(d, start, end, word, seed)
+                code = code_of(d, start, end, word, hashed, slots, size, words, counts)
                 if code < 0:
                     return False
             elif code < 0:

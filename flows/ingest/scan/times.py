@@ -13,8 +13,8 @@ import numpy as np
 from flows.ingest.scan.json_text import COLON, MINUS, POINT
 from flows.ingest.validate import MS_BELOW, S_BELOW, US_BELOW
 from flows.model.event_time import OLDEST_NS
-from flows.runtime.compiled import compiled
-from flows.runtime.loads import INT, Bytes, U, at
+from flows.runtime.compiled import Bytes, compiled
+from flows.runtime.loads import INT, U, at
 
 NONE = U(0xFFFFFFFFFFFFFFFF)
 

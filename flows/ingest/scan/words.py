@@ -16,8 +16,8 @@ from __future__ import annotations
 import numpy as np
 
 from flows.model.columns import Ints
-from flows.runtime.compiled import compiled, inlined
-from flows.runtime.loads import INT, Bytes, U, eight, first_bytes
+from flows.runtime.compiled import Bytes, compiled, inlined
+from flows.runtime.loads import INT, U, eight, first_bytes
 
 COLUMN, START, END, HASH, CODE, WIDTH = range(6)
 # Words made to meet in one place are looked through no further.
@@ -26,23 +26,17 @@ _MULTIPLIER = U(0x9E3779B97F4A7C15)
 
 
 @compiled
-def with_room(slots: Ints, words: Ints, count: int, more: int) -> tuple[Ints, Ints]:
-    """Return slots and words, or larger ones with what is in them, to which so many words can be added."""
-    if count + more <= len(words):
-        return slots, words
-    larger, size = np.empty((4 * (count + more), WIDTH), np.int64), len(slots)
-    while size < 2 * len(larger):
-        size *= 2
-    slots = np.zeros(size, np.int32)
+def grown(slots: Ints, size: int, words: Ints, count: int) -> int:
+    """Let words be in more of the slots, by four times; returns in how many they are now."""
+    slots[:size] = 0
+    size = min(4 * size, len(slots))
     for w in range(count):
-        for part in range(WIDTH):
-            larger[w, part] = words[w, part]
         if words[w, START] >= 0:
             slot = words[w, HASH] & (size - 1)
             while slots[slot]:
                 slot = (slot + 1) & (size - 1)
             slots[slot] = w + 1
-    return slots, larger
+    return size
 
 
 @inlined
@@ -59,10 +53,18 @@ def hash_of(d: Bytes, p: int, end: int, column: int, seed: np.uint64) -> int:
 
 @inlined
 def code_of(
-    d: Bytes, start: int, end: int, column: int, hashed: int, slots: Ints, words: Ints, counts: Ints
+    d: Bytes,
+    start: int,
+    end: int,
+    column: int,
+    hashed: int,
+    slots: Ints,
+    size: int,
+    words: Ints,
+    counts: Ints,
 ) -> int:
     """Return the code of the word [start, end), added if it is new; -1 if too many are in its place."""
-    mask = len(slots) - 1
+    mask = size - 1
     slot = hashed & mask
     for _ in range(MOST_STEPS):
         w = slots[slot] - 1

@@ -1,0 +1,91 @@
+"""Machine code: what numba makes of an entry, to be loaded without it.
+
+An entry is given one pointer, to its frame: a word for each argument, which is a number, or where an array or
+bytes object is. The words of these objects that are read are the same in all versions of CPython and numpy
+(`PyArrayObject_fields`, `PyBytesObject`):
+
+    array   16 data   32 ► shape           bytes   16 size   32 data
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic, register_jitable
+from numba.np.arrayobj import populate_array
+
+import flows.runtime.load_code  # noqa: F401
+from flows.runtime.compiled import Entry, helpers
+
+_I64 = ir.IntType(64)
+_INNER = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_DATA, _SHAPE = 16, 32
+_SIZE, _TEXT = 16, 32
+_BYTES = types.UniTuple(types.int64, 2)
+
+
+def make(entry: Entry[Any, Any]) -> tuple[str, bytes]:
+    """Compile an entry; returns the name of its symbol, and the object file."""
+    while helpers:
+        helper, options = helpers.pop()
+        register_jitable(**_INNER, **options)(helper)
+    unpacked = _unpacking(tuple(_type_of(kind, dims) for kind, dims in entry.kinds))
+    function = register_jitable(**_INNER, forceinline=True)(entry.function)
+
+    def call(frame: Any) -> Any:
+        return function(*unpacked(frame))
+
+    made = numba.njit(**_INNER)(call)
+    made.compile((types.CPointer(types.int64),))
+    (found,) = made.overloads.values()
+    return found.fndesc.llvm_func_name, found.library._get_compiled_object()
+
+
+def _type_of(kind: str, dims: int) -> Any:
+    if kind == "bytes":
+        return _BYTES
+    number = numba.from_dtype(np.dtype(kind))
+    return types.Array(number, dims, "C") if dims else number
+
+
+def _unpacking(kinds: tuple[Any, ...]) -> Any:
+    """Return what makes the arguments of an entry out of its frame."""
+
+    def unpacked(typingctx: Any, frame: Any) -> Any:
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            words = [_word(builder, args[0], 8 * number) for number in range(len(kinds))]
+            values = [_argument(context, builder, *each) for each in zip(kinds, words, strict=True)]
+            return context.make_tuple(builder, signature.return_type, values)
+
+        return types.Tuple(kinds)(frame), codegen
+
+    return intrinsic(unpacked)
+
+
+def _word(builder: Any, at: Any, offset: int) -> Any:
+    """Load the word so many bytes after where a pointer leads."""
+    place = builder.gep(builder.bitcast(at, ir.IntType(8).as_pointer()), [_I64(offset)])
+    return builder.load(builder.bitcast(place, _I64.as_pointer()))
+
+
+def _argument(context: Any, builder: Any, kind: Any, word: Any) -> Any:
+    if not isinstance(kind, types.Array) and kind is not _BYTES:
+        return word
+    of = builder.inttoptr(word, ir.IntType(8).as_pointer())
+    if kind is _BYTES:
+        text = builder.add(word, _I64(_TEXT))
+        return context.make_tuple(builder, kind, [text, _word(builder, of, _SIZE)])
+    array, sizes = context.make_array(kind)(context, builder), _word(builder, of, _SHAPE)
+    sizes = builder.inttoptr(sizes, ir.IntType(8).as_pointer())
+    shape = [_word(builder, sizes, 8 * number) for number in range(kind.ndim)]
+    item = _I64(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
+    strides = [item]
+    for size in shape[:0:-1]:
+        strides.insert(0, builder.mul(strides[0], size))
+    data = builder.inttoptr(_word(builder, of, _DATA), array.data.type)
+    populate_array(array, data=data, shape=shape, strides=strides, itemsize=item, meminfo=None)
+    return array._getvalue()
