@@ -36,7 +36,7 @@ def test_killed_at(point: str, tmp_path: Path, redis_url: str) -> None:
     with Broker() as broker, flow_over(broker, tmp_path, redis_url) as flow:
         broker.create(TOPIC, 2)
         hurry = threading.Event()
-        writer = writing(broker.producer(), TOPIC, parts, KILLS_AT_POINT * 200, hurry)
+        writer = writing(broker.producer(), TOPIC, parts, KILLS_AT_POINT * 400, hurry)
         for _ in range(KILLS_AT_POINT):
             flow.faults = Faults(pause_s=0.0, epoch_ms=100, kill_at=(point, rng.randrange(1, 6)))
             flow.start()
@@ -60,7 +60,7 @@ def test_broker_restarts_while_redis_is_gone(tmp_path: Path) -> None:
         broker.create(TOPIC, 2)
         server.kill()
         hurry = threading.Event()
-        writer = writing(broker.producer(), TOPIC, parts, RESTARTS * 40, hurry, 0.5)
+        writer = writing(broker.producer(), TOPIC, parts, RESTARTS * 80, hurry, 0.5)
         flow.start()
         for end in rng.sample([broker.stop, broker.kill] * RESTARTS, 2 * RESTARTS):
             await_state(flow)

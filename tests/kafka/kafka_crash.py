@@ -33,7 +33,7 @@ def kill_while_writing(
         flow.environment["CLICKS_SHARDS"] = str(shards)
         flow.arguments += ["-w", workers]
         hurry = threading.Event()
-        writer = writing(broker.producer(), TOPIC, parts, kills * PER_KILL // 5, hurry)
+        writer = writing(broker.producer(), TOPIC, parts, kills * PER_KILL // 3, hurry)
         for _ in range(kills):
             run_for(flow, rng.uniform(0, 0.4))
             assert_committed_is_on_disk(flow, broker, len(parts))

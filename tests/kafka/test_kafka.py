@@ -70,7 +70,7 @@ def test_killed_while_a_producer_writes(flow: KafkaFlow, broker: Cluster, topic:
     parts = clicks(6000, parts=3)
     broker.create(topic, 3)
     hurry = threading.Event()
-    writer = writing(broker.producer(), topic, parts, 400, hurry)
+    writer = writing(broker.producer(), topic, parts, 4000, hurry)
     rng = Random(1)
     before = 0
     for _ in range(6):

@@ -36,7 +36,7 @@ def test_killed_while_a_producer_writes(flow: KafkaFlow, broker: Cluster, topic:
     parts = busy(6000)
     broker.create(topic, 2)
     hurry = threading.Event()
-    writer = writing(broker.producer(), topic, parts, 400, hurry)
+    writer = writing(broker.producer(), topic, parts, 4000, hurry)
     rng, before = Random(2), 0
     for fault in (None, "killed_as_records_arrive", None, "killed_as_records_arrive", None):
         flow.start(fault)
