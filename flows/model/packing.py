@@ -51,7 +51,7 @@ def compact(array: Array) -> list[Any]:
     """
     dtype, size = array.dtype, array.size
     low, high = (int(array.min()), int(array.max())) if size and dtype.kind in "iu" else (0, 0)
-    if size and dtype.kind in "iu" and low == high:
+    if not size or (dtype.kind in "iu" and low == high):
         return [dtype.str, low, "", size]
     small = np.min_scalar_type(high - low) if high > low else dtype
     steps = _small_steps(array, low, high) if small.itemsize > 1 and high > low else None

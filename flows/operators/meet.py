@@ -70,7 +70,7 @@ class _Announcer(StatelessSourcePartition[tuple[str, Announcement]]):
         if self._worker == 0 and at_ms - self._clock_told_ms >= _TELL_MS:
             self._clock_told_ms = at_ms
             return self._tell(Announcement(0, {}))
-        self._idle.take(self._cluster.until_barrier_s)
+        self._idle.take(self._cluster.until_barrier_s, still=self._cluster.still())
         return []
 
     def _begin(self) -> Announcement:

@@ -25,15 +25,21 @@ class Idle:
     def __init__(self) -> None:
         self._used_s = time.thread_time()
         self._naps = 0
+        self._rested = False
 
-    def take(self, at_most_s: float = REST_S) -> bool:
-        """Sleep, at most `at_most_s`; returns whether there was time to."""
+    def take(self, at_most_s: float = REST_S, *, still: bool = False) -> bool:
+        """Sleep, at most `at_most_s`; returns whether there was time to.
+
+        `still`: nothing has set out since the last call, for certain.
+        """
         idle = time.thread_time() - self._used_s < _IDLE_S
-        self._naps = self._naps + 1 if idle else 0
-        if self._naps > _NAPS:
+        if not idle or (self._rested and not still):
             self._naps = 0
+        self._rested = self._naps >= _NAPS
+        if self._rested:
             time.sleep(min(REST_S, at_most_s))
         elif idle:
             time.sleep(NAP_S)
+            self._naps += 1
         self._used_s = time.thread_time()
         return idle

@@ -53,6 +53,7 @@ class Cluster:
         self.watch = ClockWatch(clock)
         self.opening: Opening | None = None
         self.ended = False
+        self._moved = True
         self._here: dict[int, int] = {}
         self._applied: dict[int, Header] = {}
         self._keys: list[int] = []
@@ -72,6 +73,15 @@ class Cluster:
     def called(self, source: object) -> None:
         """Note that a source of this process is called."""
         self.watch.called(source, alone=len(self._here) == self.workers)
+
+    def move(self) -> None:
+        """Note that a source gives something, which is on its way from now on."""
+        self._moved = True
+
+    def still(self) -> bool:
+        """Return whether no source gave anything since the last call, as the only worker knows."""
+        still, self._moved = self.workers == 1 and not self._moved, False
+        return still
 
     @property
     def here(self) -> list[int]:

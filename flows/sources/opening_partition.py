@@ -101,6 +101,7 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
                 self._read(self._part, opening)
                 if self._parts:
                     self._cluster.begin_decoding(self._parts[0])
+        self._cluster.move()
         return [part]
 
     def _may_look_ahead(self, part: Batch) -> bool:

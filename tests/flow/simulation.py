@@ -249,6 +249,9 @@ class Meeting:
     def called(self, source: object) -> None:
         """Watch no clock: the simulation has one of its own."""
 
+    def move(self) -> None:
+        """Let no worker rest: the simulation has none."""
+
     def begin_decoding(self, batch: Batch) -> None:
         """Decode nothing ahead: it is read, and waits."""
 

@@ -31,6 +31,19 @@ def test_a_worker_with_nothing_to_do_rests() -> None:
     assert took < 10 * 20
 
 
+def test_a_worker_that_knows_that_nothing_moves_only_rests() -> None:
+    rest = Idle()
+    began_s, took = time.monotonic(), 0
+    while time.monotonic() - began_s < 10 * REST_S:
+        assert rest.take(still=True)
+        took += 1
+    # A few naps in the beginning.
+    assert took < 10 + 20
+    began_s = time.monotonic()
+    assert rest.take(still=False)
+    assert time.monotonic() - began_s < REST_S
+
+
 def test_a_rest_ends_when_something_is_due() -> None:
     rest = Idle()
     began_s = time.monotonic()
