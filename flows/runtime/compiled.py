@@ -79,7 +79,7 @@ class Entry(Generic[P, R]):
         for value, (dtype, dims) in zip(given, self._wanted, strict=True):
             if dtype is None:
                 words.append(id(value) if type(value) is bytes else int(value))
-            elif value.dtype is dtype and value.flags.c_contiguous and value.ndim == dims:
+            elif value.dtype == dtype and value.flags.c_contiguous and value.ndim == dims:
                 words.append(id(value))
             else:
                 found = f"{value.dtype} of shape {value.shape} and strides {value.strides}"
