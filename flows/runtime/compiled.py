@@ -23,6 +23,7 @@ import re
 import struct
 from collections.abc import Callable
 from importlib import import_module
+from operator import index
 from typing import Any, Generic, ParamSpec, TypeAlias, TypeVar
 from zlib import crc32
 
@@ -78,7 +79,7 @@ class Entry(Generic[P, R]):
         words = []
         for value, (dtype, dims) in zip(given, self._wanted, strict=True):
             if dtype is None:
-                words.append(id(value) if type(value) is bytes else int(value))
+                words.append(id(value) if type(value) is bytes else index(value))
             elif value.dtype == dtype and value.flags.c_contiguous and value.ndim == dims:
                 words.append(id(value))
             else:

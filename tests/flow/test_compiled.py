@@ -74,6 +74,8 @@ def test_what_was_compiled_for_other_types_is_not_called(
     for other in others:
         with pytest.raises(TypeError, match=r"first_of-\w+ takes int32\[:, ::1\], not int\d\d of shape"):
             first(other)
+    with pytest.raises(TypeError, match="float"):
+        entry("int64")(negative)(2.5)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="longer"):
         first()  # type: ignore[call-arg]
 
