@@ -21,6 +21,9 @@ from flows.model.columns import Bools, Ints
 Scalar = TypeVar("Scalar", bound=np.generic)
 
 _PAGES_BYTES = 1 << 18
+# So much larger a column may become where it is.
+_ROOM = 8
+_PAGES = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 
 
 class Table:
@@ -84,16 +87,17 @@ class Table:
 
 
 def grown(column: npt.NDArray[Scalar], size: int) -> npt.NDArray[Scalar]:
-    """Return a column of `size` rows, the new ones zero; a large one in pages of its own.
+    """Return a column of `size` rows, the new ones zero; a large one in pages of its own, with room to grow.
 
-    Of these only what was written to takes memory, and all is given back at once when it has grown again.
+    Only what was written to takes memory: as long as there is room a column grows where it is.
     """
     size_bytes = size * column.dtype.itemsize
+    if isinstance(column.base, mmap.mmap) and size_bytes <= len(column.base):
+        return np.ndarray(size, column.dtype, column.base)
     if size_bytes < _PAGES_BYTES:
         grown = np.zeros(size, column.dtype)
     else:
-        pages = mmap.mmap(-1, size_bytes, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-        grown = np.frombuffer(pages, column.dtype)
+        grown = np.ndarray(size, column.dtype, mmap.mmap(-1, _ROOM * size_bytes, flags=_PAGES))
     grown[: len(column)] = column
     return grown
 

@@ -18,7 +18,10 @@ def test_rows_keep_their_values_and_new_ones_are_zero_while_a_table_grows(rows: 
     held = np.arange(rows)
     table["a"][:rows], table["b"][:rows] = held % 1000, -held
     table.touch(held[::2])
+    before = table["b"]
     table.reserve(3 * rows)
+    # A large one grows where it is, a small one of 64 rows has room.
+    assert np.shares_memory(before, table["b"]) == (rows != 1000)
     assert len(table) >= 3 * rows
     for name, values in (("a", held % 1000), ("b", -held)):
         assert table[name][:rows].tolist() == values.tolist()
