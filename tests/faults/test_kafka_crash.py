@@ -36,7 +36,7 @@ def test_killed_at(point: str, tmp_path: Path, redis_url: str) -> None:
     with Broker() as broker, flow_over(broker, tmp_path, redis_url) as flow:
         broker.create(TOPIC, 2)
         hurry = threading.Event()
-        writer = writing(broker.producer(), TOPIC, parts, KILLS_AT_POINT * 400, hurry)
+        writer = writing(broker.producer(), TOPIC, parts, KILLS_AT_POINT * 200, hurry)
         for _ in range(KILLS_AT_POINT):
             flow.faults = Faults(pause_s=0.0, epoch_ms=100, kill_at=(point, rng.randrange(1, 6)))
             flow.start()
