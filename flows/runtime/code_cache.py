@@ -27,7 +27,7 @@ Make = Callable[[], tuple[str, bytes]]
 
 _FLOWS = Path(__file__).parents[1]
 _KEPT_VERSIONS = 4
-# What was loaded stays where it is.
+# What was loaded stays where it is, each by itself: what other processes compiled may have the same names.
 _engines: list[llvm.ExecutionEngine] = []
 
 log = logging.getLogger("clicks")

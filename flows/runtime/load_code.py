@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic, overload
 
 from flows.runtime import loads
-from flows.runtime.loads import WIDE
+from flows.runtime.loads import QUOTE, SLASH, WIDE
 
 
 def _load(builder: Any, args: Any, kind: Any) -> Any:
@@ -53,7 +53,7 @@ def _wide_code(judge: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_special(builder: Any, text: Any, of: Callable[[int], Any]) -> Any:
     """Judge whether it is a quote, a backslash or a control character."""
-    ends = builder.icmp_unsigned("==", text, of(34)), builder.icmp_unsigned("==", text, of(92))
+    ends = builder.icmp_unsigned("==", text, of(QUOTE)), builder.icmp_unsigned("==", text, of(SLASH))
     return builder.or_(builder.or_(*ends), builder.icmp_unsigned("<", text, of(32)))
 
 

@@ -57,7 +57,8 @@ def _unpacking(kinds: tuple[Any, ...]) -> Any:
 
     def unpacked(typingctx: Any, frame: Any) -> Any:
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            words = [_word(builder, args[0], 8 * number) for number in range(len(kinds))]
+            at = builder.ptrtoint(args[0], _I64)
+            words = [_word(builder, at, 8 * number) for number in range(len(kinds))]
             values = [_argument(context, builder, *each) for each in zip(kinds, words, strict=True)]
             return context.make_tuple(builder, signature.return_type, values)
 
@@ -67,25 +68,22 @@ def _unpacking(kinds: tuple[Any, ...]) -> Any:
 
 
 def _word(builder: Any, at: Any, offset: int) -> Any:
-    """Load the word so many bytes after where a pointer leads."""
-    place = builder.gep(builder.bitcast(at, ir.IntType(8).as_pointer()), [_I64(offset)])
-    return builder.load(builder.bitcast(place, _I64.as_pointer()))
+    """Load the word so many bytes after an address."""
+    return builder.load(builder.inttoptr(builder.add(at, _I64(offset)), _I64.as_pointer()))
 
 
 def _argument(context: Any, builder: Any, kind: Any, word: Any) -> Any:
     if not isinstance(kind, types.Array) and kind is not _BYTES:
         return word
-    of = builder.inttoptr(word, ir.IntType(8).as_pointer())
     if kind is _BYTES:
         text = builder.add(word, _I64(_TEXT))
-        return context.make_tuple(builder, kind, [text, _word(builder, of, _SIZE)])
-    array, sizes = context.make_array(kind)(context, builder), _word(builder, of, _SHAPE)
-    sizes = builder.inttoptr(sizes, ir.IntType(8).as_pointer())
+        return context.make_tuple(builder, kind, [text, _word(builder, word, _SIZE)])
+    array, sizes = context.make_array(kind)(context, builder), _word(builder, word, _SHAPE)
     shape = [_word(builder, sizes, 8 * number) for number in range(kind.ndim)]
     item = _I64(context.get_abi_sizeof(context.get_data_type(kind.dtype)))
     strides = [item]
     for size in shape[:0:-1]:
         strides.insert(0, builder.mul(strides[0], size))
-    data = builder.inttoptr(_word(builder, of, _DATA), array.data.type)
+    data = builder.inttoptr(_word(builder, word, _DATA), array.data.type)
     populate_array(array, data=data, shape=shape, strides=strides, itemsize=item, meminfo=None)
     return array._getvalue()

@@ -48,7 +48,7 @@ def scan(data: bytes, bounds: Ints, newest_ns: int, seed: np.uint64) -> Scan:
     most, shape = len(bounds) - 1 + len(data) // 6, np.zeros(len(bounds) - 1, np.int8)
     row, time_ns = np.empty(most, np.int32), np.empty(most, np.int64)
     codes, numbers = np.empty((most, _WORDS), np.int32), np.empty((most, _NUMBERS))
-    # Each word takes two bytes at least; there is room for twice as many, and a column may have one for none.
+    # A word takes two bytes at least, and each column may have one for none; half of the slots stay free.
     room = len(data) // 2 + _WORDS + 1
     words, counts = np.empty((room, WIDTH), np.int64), np.zeros(_WORDS + 1, np.int64)
     clicks = _scan(
