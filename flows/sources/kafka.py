@@ -1,15 +1,15 @@
 """The Kafka source: whole batches from the partitions of a topic.
 
 A partition starts where all shards and the consumer group stand, whichever is less; where a shard has nothing
-of it, far enough back for every window. What is committed to the group is in RocksDB by then, unless the
-partition was ahead of others for a whole epoch; what counts is what the shards have.
+of it, far enough back for every window. What is committed to the group is in RocksDB by then, but for shards
+in other processes that still wait for other partitions with it; what counts is what the shards have.
 """
 
 from __future__ import annotations
 
 import functools
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 from bytewax.inputs import FixedPartitionedSource
@@ -77,23 +77,34 @@ class KafkaSource(FixedPartitionedSource[Batch, int | None]):
                 self._reader.commit(number, start, wait=True)
             self._reader.open(number, start)
         say_start(name, start)
+        on_disk = functools.partial(self._state.on_disk, name)
         barriers = Barriers(self._every_ms)
-        return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, barriers)
+        return KafkaPartition(self._reader, number, start, reach, self._cluster.clock, barriers, on_disk)
 
 
 class KafkaPartition(Partition):
-    """One partition's batches; `reach` is the furthest offset known to have been read once."""
+    """One partition's batches; `reach` is the furthest offset known to have been read once.
+
+    `on_disk` tells how far up to an offset all shards of this process have it on disk.
+    """
 
     def __init__(
-        self, reader: Reader, number: int, start: int, reach: int, clock: FlowClock, barriers: Barriers
+        self,
+        reader: Reader,
+        number: int,
+        start: int,
+        reach: int,
+        clock: FlowClock,
+        barriers: Barriers,
+        on_disk: Callable[[int], int],
     ) -> None:
         self._reader, self._number, self._position, self._reach = reader, number, start, reach
-        self._clock, self._barriers = clock, barriers
+        self._clock, self._barriers, self._on_disk = clock, barriers, on_disk
         self._patient_until_ms = clock.now_ms() + PATIENCE_MS
         self._left: Taken | None = None
         self._epoch: int | None = None
-        self._saved: tuple[int, int | None] | None = None
-        self._committed: tuple[int, int | None] | None = None
+        self._saved: tuple[int, int | None] = start, None
+        self._committed = start
 
     def next_batch(self) -> Iterable[Batch]:
         """Return a whole batch, or what there is when a barrier is due."""
@@ -152,11 +163,12 @@ class KafkaPartition(Partition):
     def snapshot(self, before: int | None = None) -> int:
         """Return the offset of what is taken in next, and commit that of the epoch before.
 
-        By now every shard has written the epoch before: what is committed is in RocksDB.
+        By now every shard has written the epoch before, without clicks that wait in it for other partitions.
         """
-        if self._saved is not None and self._saved != self._committed:
-            self._reader.commit(self._number, *self._saved)
-            self._committed = self._saved
+        offset, epoch = self._on_disk(self._saved[0]), self._saved[1]
+        if offset > self._committed:
+            self._reader.commit(self._number, offset, epoch)
+            self._committed = offset
         position = super().snapshot(before)
         self._saved = position, self._epoch
         return position

@@ -31,7 +31,7 @@ Changes = Callable[..., dict[str, Any]]
 
 
 class Shard:
-    """One shard's database; `positions` and `mark` are as of when it was opened."""
+    """One shard's database; `positions` is what it has on disk, `mark` as of when it was opened."""
 
     def __init__(
         self,
@@ -161,3 +161,4 @@ class Shard:
             self._db.write(batch, synced)
         except Exception as error:
             fail(unwritable(self.path, error))
+        self.positions = position["positions"]

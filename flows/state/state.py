@@ -151,6 +151,10 @@ class State:
                 self._headers[number] = _checked_header(path, self._format(number))
             return self._headers[number]
 
+    def on_disk(self, source: str, position: int) -> int:
+        """Return how far, up to a position of a partition, all shards that are open here have it on disk."""
+        return min([position, *(shard.positions.get(source, 0) for shard in list(self._open.values()))])
+
     @property
     def held_bytes(self) -> int:
         """How many bytes of state the open shards have on disk, without what RocksDB adds."""

@@ -497,6 +497,19 @@ def test_the_store_stays_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert sum(parts) < 3 * live + (1 << 17)
 
 
+def test_on_disk_is_what_all_shards_have_written(tmp_path: Path) -> None:
+    state = State(tmp_path, 2, "log")
+    state.expect("a", everywhere=True)
+    assert state.on_disk("log", 9) == 9
+    shards = [state.shard(number) for number in range(2)]
+    assert state.on_disk("log", 9) == 0
+    for shard, position in zip(shards, (5, 3), strict=True):
+        shard.save_position({"log": position}, Mark())
+        assert state.on_disk("log", 9) == 0
+        save(shard, "a", {"a": []}, {"row": []})
+    assert [state.on_disk("log", position) for position in (9, 2)] == [3, 2]
+
+
 @pytest.mark.usefixtures("refusing")
 def test_an_epoch_writes_what_changed_whatever_is_held(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -307,7 +307,7 @@ class Run:
 
         def open_part(opening: Opening) -> KafkaPartition:
             reach = opening.reach(f"{TOPIC}/{number}")
-            return KafkaPartition(reader, number, start, reach, clock, Barriers(EVERY_MS))
+            return KafkaPartition(reader, number, start, reach, clock, Barriers(EVERY_MS), lambda at: at)
 
         return open_part
 

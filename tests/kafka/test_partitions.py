@@ -238,3 +238,16 @@ def test_commits_what_the_epoch_before_had(
     assert broker.committed(topic, topic) == [0]
     partition.snapshot()
     wait_until(lambda: broker.committed(topic, topic) == [10], "commit")
+
+
+def test_commits_no_more_than_its_shards_have_on_disk(
+    opened: Callable[..., list[KafkaPartition]], broker: Cluster, topic: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker.create(topic)
+    monkeypatch.setattr(State, "on_disk", lambda *_: 4)
+    produce(broker.producer(), topic, [b"x"] * 10)
+    [partition] = opened()
+    read(partition, 10)
+    partition.snapshot()
+    partition.snapshot()
+    wait_until(lambda: broker.committed(topic, topic) == [4], "commit")
