@@ -48,7 +48,7 @@ _Native = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, cty
 
 def compiled(function: F) -> F:
     """Let compiled functions call this one, of numbers and arrays."""
-    helpers.append((function, {}))
+    helpers.append((function, {"forceinline": False}))
     return function
 
 
