@@ -203,6 +203,7 @@ def options() -> Options:
     options.set_arena_block_size(_BUFFER_BYTES >> 6)
     options.set_manifest_preallocation_size(_BUFFER_BYTES >> 6)
     options.set_max_open_files(32)
+    options.set_max_file_opening_threads(1)
     options.set_keep_log_file_num(2)
     options.set_max_log_file_size(_BUFFER_BYTES >> 2)
     options.set_stats_dump_period_sec(0)
