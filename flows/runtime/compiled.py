@@ -40,7 +40,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 Bytes: TypeAlias = bytes
 
 entries: list[Entry[Any, Any]] = []
-helpers: list[tuple[Callable[..., Any], dict[str, bool]]] = []
+# Functions that entries call, and whether they are compiled into each that calls them.
+helpers: list[tuple[Callable[..., Any], bool]] = []
 
 # Of status, place of the result, place of an exception (none is raised), frame.
 _Native = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_char_p)
@@ -48,13 +49,13 @@ _Native = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, cty
 
 def compiled(function: F) -> F:
     """Let compiled functions call this one, of numbers and arrays."""
-    helpers.append((function, {"forceinline": False}))
+    helpers.append((function, False))
     return function
 
 
 def inlined(function: F) -> F:
     """Compile a function into each of those that call it."""
-    helpers.append((function, {"forceinline": True}))
+    helpers.append((function, True))
     return function
 
 

@@ -49,6 +49,7 @@ class _Part(JITCodeLibrary):  # type: ignore[misc]
 
     def object_of(self, symbol: str) -> bytes:
         """Return the optimised object file of a function; the others are its own."""
+        # Numba leaves them weak, for others to link: code that calls weak functions crashes once loaded.
         for function in self._final_module.functions:
             if not function.is_declaration and function.name != symbol:
                 function.linkage = "internal"
@@ -59,6 +60,8 @@ class _Part(JITCodeLibrary):  # type: ignore[misc]
 
 
 class _Parts(JITCPUCodegen):  # type: ignore[misc]
+    """What numba makes code with; in place of its own, which loads all that it makes."""
+
     _library_class = _Part
 
     def _add_module(self, module: Any) -> None:
@@ -74,8 +77,9 @@ cpu_target.target_context._internal_codegen = _Parts("flows")
 def make(entry: Entry[Any, Any]) -> tuple[str, bytes]:
     """Compile an entry; returns the name of its symbol, and the object file."""
     while helpers:
-        helper, options = helpers.pop()
-        register_jitable(**_INNER, **options)(helper)
+        helper, inline = helpers.pop()
+        # Where nothing is said numba takes what holds for the caller.
+        register_jitable(**_INNER, forceinline=inline)(helper)
     unpacked = _unpacking(tuple(_type_of(kind, dims) for kind, dims in entry.kinds))
     function = register_jitable(**_INNER, forceinline=True)(entry.function)
 

@@ -165,7 +165,8 @@ class KafkaPartition(Partition):
 
         By now every shard has written the epoch before, without clicks that wait in it for other partitions.
         """
-        offset, epoch = self._on_disk(self._saved[0]), self._saved[1]
+        saved, epoch = self._saved
+        offset = self._on_disk(saved)
         if offset > self._committed:
             self._reader.commit(self._number, offset, epoch)
             self._committed = offset
