@@ -77,5 +77,5 @@ def _ordinals(item: ShardClicks, index: Ints, made: list[int]) -> list[Ints]:
     number = np.arange(len(index))
     for row in made:
         number[row + 1 :] += 1
-    first = np.diff(index, prepend=-1) != 0
+    first = np.concatenate(([True], index[1:] != index[:-1]))
     return [position, sub, number - np.maximum.accumulate(np.where(first, number, 0))]

@@ -24,10 +24,10 @@ from flows.kafka.link import Link
 from flows.kafka.watch import ANEW, Watch
 from flows.runtime.exits import Kind, fail, one_line
 
-# A batch is split into all shards: of a quarter as many records each would cost a third more. Where no more
-# are there yet, that quarter is better now than the whole when the board is due.
-BATCH_RECORDS, LIVE_RECORDS = 40_000, 10_000
-BUFFER_BYTES = 1 << 25
+# A batch is split into all shards, which costs the same for few records as for many. Where no more are there
+# yet, few are better now than many when the board is due.
+BATCH_RECORDS, LIVE_RECORDS = 60_000, 10_000
+BUFFER_BYTES = 48 << 20
 
 _ANSWER_S, _PROBE_S = 1.5, 0.5
 _CLOSE_S = 3.0

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from flows.metrics.metric import Metric, Part
-from flows.model.columns import Ints, Words, distinct
+from flows.model.columns import Ints, Words
 from flows.model.shard_clicks import ShardClicks
 from flows.windows.names import Names
 from flows.windows.newest import take_newest
@@ -40,22 +40,14 @@ class ByPage(Metric[Figures]):
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks, each of which has a product."""
         if len(item):
-            page = self._pages(item.words("product"), item.words("category"))
+            pages, place = item.pages()
+            page = self._numbers(pages)[place]
             self.count(counted(item.second, page), item.newest_s)
             self._entitle(page, item.time_ns, item.words("title"))
 
     def count(self, counts: Counts, newest_s: int) -> None:
         """Take in clicks counted by page number."""
         self._slices.add_counts(counts, newest_s)
-
-    def _pages(self, product: Words, category: Words) -> Ints:
-        """Return each click's page number."""
-        width = len(category.words) or 1
-        pairs = product.codes.astype(np.int64) * width + category.codes
-        used, place = distinct(pairs)
-        products, categories = product.words, category.words
-        pages = [(products[code // width] or "", categories[code % width] or "") for code in used.tolist()]
-        return self._numbers(pages)[place]
 
     def _numbers(self, pages: list[tuple[str, str]]) -> Ints:
         numbers, known = self._names.numbers(pages), len(self._titles)

@@ -19,7 +19,7 @@ from flows.metrics.by_page import ByPage
 from flows.metrics.metric import Frame, Part, Published
 from flows.model.columns import Ints
 from flows.model.shard_clicks import AlignedBarrier
-from flows.windows.slices import Counts, Slices, first_second
+from flows.windows.slices import Counts, Slices
 from flows.windows.table import grown
 
 RISING_CLICKS, RISING_FACTOR, RISING_Z, RISING_ROWS = 20, 1.5, 4, 5
@@ -69,9 +69,7 @@ class Trending(ByPage[TrendFigures]):
         """Take in clicks counted by page number."""
         super().count(counts, newest_s)
         self._recent.add_counts(counts, newest_s)
-        if len(counts[0]):
-            first_s = first_second(counts)
-            self._began_s = first_s if self._began_s is None else min(first_s, self._began_s)
+        self._began_s = counts.first_s if self._began_s is None else min(counts.first_s, self._began_s)
 
     def report(self, as_of_s: int) -> TrendFigures:
         """Return the shard's figures."""

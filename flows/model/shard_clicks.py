@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flows.model.batch import Barrier
-from flows.model.columns import Column, Columns, Ints, Words
+from flows.model.columns import Column, Columns, Ints, Words, distinct
 from flows.model.fields import NUMBER, carried_by
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING, Mark, mark_of
@@ -92,14 +92,20 @@ class ShardClicks:
     ahead: int = 0
     due_s: int = 0
     newest_s: int = 0
+    _second: Ints | None = field(default=None, init=False, repr=False, compare=False)
+    _pages: tuple[list[tuple[str, str]], Ints] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     def __len__(self) -> int:
         return len(self.time_ns)
 
     @property
     def second(self) -> Ints:
-        """Event time in whole seconds, int64."""
-        return self.time_ns // 10**9
+        """Event time in whole seconds, int64; made once for all operators."""
+        if self._second is None:
+            self._second = self.time_ns // 10**9
+        return self._second
 
     @property
     def position(self) -> Ints:
@@ -113,6 +119,16 @@ class ShardClicks:
     def words(self, column: str) -> Words:
         """Return a column of strings."""
         return self.columns.words(column)
+
+    def pages(self) -> tuple[list[tuple[str, str]], Ints]:
+        """Return (the pages viewed, as product and category; each click's place among them), made once."""
+        if self._pages is None:
+            product, category = self.words("product"), self.words("category")
+            width = len(category.words) or 1
+            used, place = distinct(product.codes.astype(np.int64) * width + category.codes)
+            pairs = [divmod(pair, width) for pair in used.tolist()]
+            self._pages = [(product.words[p] or "", category.words[c] or "") for p, c in pairs], place
+        return self._pages
 
     def take(self, index: Ints) -> ShardClicks:
         """Return the clicks of `index` alone."""

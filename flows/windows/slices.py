@@ -12,11 +12,13 @@ that no slice is looked at twice. Merging is addition: the order in which clicks
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from flows.model.columns import Ints
+from flows.runtime.compiled import entry
 
 _CHUNKS = 64
 # A second and a key as one number that sorts: with room for 134 million keys, and for years up to 4147.
@@ -24,21 +26,46 @@ _KEY_BITS = 27
 _KEY_MASK = (1 << _KEY_BITS) - 1
 
 
-# (second << _KEY_BITS | key, ascending; clicks of each).
-Counts = tuple[Ints, Ints]
+class Counts(NamedTuple):
+    """Clicks by second and key: `combined` is second << _KEY_BITS | key, ascending, `first` the least of it.
+
+    `clicks` has how many there are of each.
+    """
+
+    first: int
+    combined: Ints
+    clicks: Ints
+
+    @classmethod
+    def of(cls, combined: Ints, clicks: Ints) -> Counts:
+        """Return the counts of some clicks."""
+        return cls(int(combined[0]), combined, clicks)
+
+    @property
+    def first_s(self) -> int:
+        """The second of the earliest click."""
+        return self.first >> _KEY_BITS
 
 
 def counted(second: Ints, key: Ints) -> Counts:
-    """Count clicks of `key` at `second` by both."""
+    """Count clicks of `key` at `second` by both; there is one at least."""
     # Clicks come by their time, more or less, and then a stable sort is the quicker one.
     combined = np.sort(second.astype(np.int64) << _KEY_BITS | key, kind="stable")
-    first = np.flatnonzero(np.diff(combined, prepend=-1))
-    return combined[first], np.diff(first, append=len(combined))
+    clicks = np.empty(len(combined), np.int64)
+    count = _runs(combined, clicks)
+    return Counts.of(combined[:count].copy(), clicks[:count].copy())
 
 
-def first_second(counts: Counts) -> int:
-    """Return the second of the earliest click counted, of which there is one."""
-    return int(counts[0][0]) >> _KEY_BITS
+@entry("int64[::1], int64[::1]")
+def _runs(numbers: Ints, length: Ints) -> int:
+    """Keep one of each run of equal numbers, at the front, and the `length` of the run; returns how many."""
+    count = 0
+    for i in range(len(numbers)):
+        if count == 0 or numbers[i] != numbers[count - 1]:
+            numbers[count], length[count] = numbers[i], 0
+            count += 1
+        length[count - 1] += 1
+    return count
 
 
 class Slices:
@@ -48,44 +75,38 @@ class Slices:
         self._window_s = window_s
         self._from_s = 0
         self.totals: Ints = np.zeros(0, np.int64)
-        # Chunks of (second << _KEY_BITS | key, clicks), each sorted; the first is the largest.
+        # The first is the largest.
         self._chunks: list[Counts] = []
         self._added: list[Counts] = []
 
     def add(self, second: Ints, key: Ints, newest_s: int) -> None:
         """Count clicks of `key` at `second`; `newest_s` is the second of the newest click of all."""
-        self.add_counts(counted(second, key), newest_s)
+        if len(second):
+            self.add_counts(counted(second, key), newest_s)
 
     def add_counts(self, counts: Counts, newest_s: int) -> None:
         """Take in clicks that are `counted`, as many windows may that see the same clicks."""
         self.advance(newest_s + 1)
-        combined, clicks = counts
-        first = np.searchsorted(combined, max(self._from_s, newest_s + 1 - self._window_s) << _KEY_BITS)
-        if first < len(combined):
-            self._take_in((combined[first:], clicks[first:]))
-            self._added.append((combined[first:], clicks[first:]))
+        _, kept = _parted(counts, max(self._from_s, newest_s + 1 - self._window_s) << _KEY_BITS)
+        if kept is not None:
+            self._take_in(kept)
+            self._added.append(kept)
 
     def _take_in(self, chunk: Counts) -> None:
-        combined, clicks = chunk
-        if not len(combined):
-            return
-        key = combined & _KEY_MASK
+        key = chunk.combined & _KEY_MASK
         size = int(key.max()) + 1
         if size > len(self.totals):
             self.totals = np.concatenate((self.totals, np.zeros(size - len(self.totals), np.int64)))
-        np.add.at(self.totals, key, clicks)
+        np.add.at(self.totals, key, chunk.clicks)
         self._chunks.append(chunk)
         if len(self._chunks) > _CHUNKS:
             self._merge()
 
     def _merge(self) -> None:
         """Merge the small chunks, and with the first one when they have grown to an eighth of it."""
-        small = sum(len(combined) for combined, _ in self._chunks[1:])
-        keep = 0 if small * 8 > len(self._chunks[0][0]) else 1
-        combined = np.concatenate([chunk[0] for chunk in self._chunks[keep:]])
-        clicks = np.concatenate([chunk[1] for chunk in self._chunks[keep:]])
-        order = np.argsort(combined, kind="stable")
-        self._chunks[keep:] = [(combined[order], clicks[order])]
+        small = sum(len(chunk.combined) for chunk in self._chunks[1:])
+        keep = 0 if small * 8 > len(self._chunks[0].combined) else 1
+        self._chunks[keep:] = [_in_order(*_joined(self._chunks[keep:]))]
 
     def advance(self, as_of_s: int) -> None:
         """Let the window end at `as_of_s`: subtract the seconds that leave it.
@@ -96,34 +117,52 @@ class Slices:
         if from_s <= self._from_s or not self._chunks:
             return
         self._from_s, border = from_s, from_s << _KEY_BITS
-        for i, (combined, clicks) in enumerate(self._chunks):
-            if combined[0] < border:
-                left = int(np.searchsorted(combined, border))
-                np.subtract.at(self.totals, combined[:left] & _KEY_MASK, clicks[:left])
-                self._chunks[i] = combined[left:], clicks[left:]
-        self._chunks = [chunk for chunk in self._chunks if len(chunk[0])]
+        chunks, self._chunks = self._chunks, []
+        for chunk in chunks:
+            left, kept = _parted(chunk, border)
+            if left:
+                np.subtract.at(self.totals, chunk.combined[:left] & _KEY_MASK, chunk.clicks[:left])
+            if kept is not None:
+                self._chunks.append(kept)
 
     def renumber(self, number: Ints) -> None:
         """Give every key with clicks a new one: `number[old]`."""
         chunks, self._chunks, self.totals = self._chunks, [], np.zeros(0, np.int64)
-        for combined, clicks in chunks:
+        for _, combined, clicks in chunks:
             renumbered = combined >> _KEY_BITS << _KEY_BITS | number[combined & _KEY_MASK]
-            order = np.argsort(renumbered, kind="stable")
-            self._take_in((renumbered[order], clicks[order]))
+            self._take_in(_in_order(renumbered, clicks))
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
         """Return what was added since the last call, or all that the window holds."""
         chunks = self._chunks if everything else self._added
         self._added = []
-        none: list[Ints] = [np.empty(0, np.int64)]
-        return {
-            "combined": np.concatenate(none + [combined for combined, _ in chunks]),
-            "clicks": np.concatenate(none + [clicks for _, clicks in chunks]),
-            "from_s": self._from_s,
-        }
+        combined, clicks = _joined(chunks)
+        return {"combined": combined, "clicks": clicks, "from_s": self._from_s}
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in what `changes` gave; call `advance` when all parts are in."""
-        order = np.argsort(part["combined"], kind="stable")
-        self._take_in((part["combined"][order], part["clicks"][order]))
+        if len(part["combined"]):
+            self._take_in(_in_order(part["combined"], part["clicks"]))
         self.advance(part["from_s"] + self._window_s)
+
+
+def _parted(chunk: Counts, border: int) -> tuple[int, Counts | None]:
+    """Return (how many of a chunk's counts are below a border, the others if there are any)."""
+    if chunk.first >= border:
+        return 0, chunk
+    left = int(chunk.combined.searchsorted(border))
+    kept = left < len(chunk.combined)
+    return left, Counts.of(chunk.combined[left:], chunk.clicks[left:]) if kept else None
+
+
+def _joined(chunks: Sequence[Counts]) -> tuple[Ints, Ints]:
+    none = np.empty(0, np.int64)
+    return (
+        np.concatenate([none, *(chunk.combined for chunk in chunks)]),
+        np.concatenate([none, *(chunk.clicks for chunk in chunks)]),
+    )
+
+
+def _in_order(combined: Ints, clicks: Ints) -> Counts:
+    order = np.argsort(combined, kind="stable")
+    return Counts.of(combined[order], clicks[order])
