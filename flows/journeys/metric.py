@@ -55,7 +55,7 @@ class Journeys(Metric[list[JourneyFigures]]):
         self._forget(item.freed)
         fits = [item.columns.ints(fits_column(number)) for number in range(len(self._machines))]
         if fits and len(item):
-            self._reserve(int(item.slot.max()) + 1)
+            self._reserve(item.slots)
             clicks, gone = self._looked_at(item, fits)
             if len(clicks):
                 self._look_at(item, clicks, fits, gone)

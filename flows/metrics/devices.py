@@ -39,7 +39,7 @@ class Devices(Metric[list[int]]):
         self._table.clear(item.freed)
         if not len(item):
             return
-        self._table.reserve(int(item.slot.max()) + 1)
+        self._table.reserve(item.slots)
         self._table.touch(item.slot)
         second, device = item.second, item.words("device")
         used, place = device.used()

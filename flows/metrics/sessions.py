@@ -70,7 +70,7 @@ class Sessions(Metric[SessionFigures]):
         """Take in admitted clicks."""
         self._seen.clear(item.freed)
         if len(item):
-            self._seen.reserve(int(item.slot.max()) + 1)
+            self._seen.reserve(item.slots)
             self._seen.touch(item.slot)
             self._ring.add(item.slot, item.second, item.newest_s)
             self._join(item.slot, item.time_ns)

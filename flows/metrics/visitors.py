@@ -48,7 +48,7 @@ class Visitors(Metric[VisitorFigures]):
         """Take in admitted clicks."""
         self._table.clear(item.freed)
         if len(item):
-            self._table.reserve(int(item.slot.max()) + 1)
+            self._table.reserve(item.slots)
             self._table.touch(item.slot)
             self._last_seen.add(item.slot, item.second)
             self._ring.add(item.slot, item.second, item.newest_s)

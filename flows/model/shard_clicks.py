@@ -67,11 +67,13 @@ class ShardClicks:
     """One shard's clicks of a batch, in the order of arrival.
 
     `high_ns` is the newest event time of the whole batch up to and including each click, rounded down to the
-    half hour; clicks that wait do not count for it. Admission fills in the last eight: `slot`, the visitor's
-    number in the shard; `freed`, slots to forget first; `aligned`; `late`, how many clicks it set aside, and
-    `late_bots`, how many of them are bots'; `ahead`, how many now wait; `due_s`, the second that these clicks
-    have waited for, 0 if they did not; and `newest_s`, the second of the newest click ever. An item is
-    pickled only to cross to another process, before admission, and then more than once.
+    half hour; clicks that wait do not count for it. Admission fills in the last nine: `slot`, the visitor's
+    number in the shard; `slots`, which all of these are below; `freed`, slots to forget first; `aligned`;
+    `late`, how many clicks it set aside, and `late_bots`, how many of them are bots'; `ahead`, how many now
+    wait; `due_s`, the second that these clicks have waited for, 0 if they did not; and `newest_s`, the second
+    of the newest click ever.
+
+    An item is pickled only to cross to another process, before admission, and then more than once.
     """
 
     shard: int
@@ -85,6 +87,7 @@ class ShardClicks:
     recent: list[RecentClick] = field(default_factory=list)
     packed: bytes | None = None
     slot: Ints = field(default_factory=lambda: np.empty(0, np.int32))
+    slots: int = 0
     freed: Ints = field(default_factory=lambda: np.empty(0, np.int32))
     aligned: AlignedBarrier | None = None
     late: int = 0

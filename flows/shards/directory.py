@@ -32,14 +32,14 @@ class Directory:
         return self._vacant.used - len(self._vacant)
 
     def number(self, item: ShardClicks) -> None:
-        """Fill in `slot` and `freed` of `item`."""
+        """Fill in `slot`, `slots` and `freed` of `item`."""
         visitor = item.words("visitor")
         used, place = visitor.used()
         low, high = visitor.hashes(item.header.key)
         slot = self._slots(low[used], high[used])[place]
         self._last_seen.add(slot, item.second)
         self._table.touch(slot)
-        item.slot = slot.astype(np.int32)
+        item.slot, item.slots = slot.astype(np.int32), self._vacant.used
         item.freed = self._sweep(item.newest_s, slot)
 
     def _slots(self, low: Ints, high: Ints) -> Ints:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.model.columns import Ints
+from flows.model.columns import Bools, Ints
 from flows.runtime.compiled import entry
 from flows.windows.table import Table
 
@@ -31,18 +31,16 @@ class Ring:
         self._slice_s, self._kept = slice_s, kept
         self._width = table[column].dtype.itemsize * 8
         self._newest = -1
-        self._clicks = np.zeros(self._width, np.int64)
-        self._visitors: dict[int, int] = {}
+        self._clicks, self._visitors = np.zeros(self._width, np.int64), np.zeros(self._width, np.int64)
+        # Of which bits the visitors are to be counted again.
+        self._stale = np.zeros(self._width, bool)
 
     def add(self, slot: Ints, second: Ints, newest_s: int) -> None:
         """Count clicks of visitors `slot` at `second`; `newest_s`: the second of the newest click of all."""
         self._advance(newest_s // self._slice_s)
-        before = self._clicks.copy()
         oldest = self._newest - self._kept + 1
         masks = self._table[self._column]
-        _mark[masks.dtype.name](masks, self._clicks, slot, second // self._slice_s, oldest)
-        for bit in np.flatnonzero(self._clicks != before).tolist():
-            self._visitors.pop(bit, None)
+        _mark[masks.dtype.name](masks, self._clicks, self._stale, slot, second // self._slice_s, oldest)
 
     def report(self, as_of_s: int) -> tuple[list[int], list[int]]:
         """Return (clicks, distinct visitors) by slice; the last one holds the second before `as_of_s`."""
@@ -53,10 +51,11 @@ class Ring:
         return clicks, [self._distinct(n % self._width) if n in held else 0 for n in numbers]
 
     def _distinct(self, bit: int) -> int:
-        if bit not in self._visitors:
+        if self._stale[bit]:
             masks = self._table[self._column]
-            self._visitors[bit] = int(np.count_nonzero(masks & masks.dtype.type(1 << bit)))
-        return self._visitors[bit]
+            self._visitors[bit] = np.count_nonzero(masks & masks.dtype.type(1 << bit))
+            self._stale[bit] = False
+        return int(self._visitors[bit])
 
     def _advance(self, newest: int) -> None:
         steps = min(newest - self._newest, self._width)
@@ -66,9 +65,8 @@ class Ring:
         masks = self._table[self._column]
         kept = masks.dtype.type(~sum(1 << bit for bit in bits) & (1 << self._width) - 1)
         np.bitwise_and(masks, kept, out=masks)
-        self._clicks[bits] = 0
-        for bit in bits:
-            self._visitors.pop(bit, None)
+        self._clicks[bits] = self._visitors[bits] = 0
+        self._stale[bits] = False
         self._newest = newest
 
     def state(self) -> dict[str, Any]:
@@ -79,19 +77,20 @@ class Ring:
         """Take back `state`; to be called before the table takes in the rows of the same part."""
         self._advance(part["newest"])
         self._clicks[:] = part["clicks"]
-        self._visitors.clear()
+        self._stale[:] = True
 
 
-def _mark_each(masks: Ints, clicks: Ints, slot: Ints, number: Ints, oldest: int) -> None:
+def _mark_each(masks: Ints, clicks: Ints, stale: Bools, slot: Ints, number: Ints, oldest: int) -> None:
     """Count each click of slice `oldest` or later, and set the bit of its slice in its visitor's mask."""
     for i in range(len(slot)):
         if number[i] >= oldest:
             bit = number[i] % len(clicks)
             masks[slot[i]] |= 1 << bit
             clicks[bit] += 1
+            stale[bit] = True
 
 
 _mark = {
-    kind: entry(f"{kind}[::1], int64[::1], int32[::1], int64[::1], int64")(_mark_each)
+    kind: entry(f"{kind}[::1], int64[::1], bool[::1], int32[::1], int64[::1], int64")(_mark_each)
     for kind in ("uint16", "uint32")
 }
