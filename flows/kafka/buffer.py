@@ -6,16 +6,14 @@ still near. A tombstone has no value, and is no record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from operator import methodcaller
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import numpy as np
+from confluent_kafka import Message
 
 from flows.model.columns import Ints
 from flows.model.records import Records
-
-_value, _offset, _epoch = methodcaller("value"), methodcaller("offset"), methodcaller("leader_epoch")
 
 
 class Taken(NamedTuple):
@@ -45,17 +43,25 @@ class Buffer:
         self.bytes = self.count = 0
         self.end = end
 
-    def add(self, messages: list[Any]) -> int:
+    def add(self, messages: list[Message]) -> int:
         """Add records, one at least; returns how many bytes they have."""
-        self.end = messages[-1].offset() + 1
-        values = list(map(_value, messages))
+        # confluent-kafka's types say that everything in a message may be missing.
+        values: list[Any] = list(map(Message.value, messages))
+        last: Any = messages[-1].offset()
+        self.end = last + 1
         tombstones = values.count(None)
         if tombstones:
             messages = [message for message in messages if message.value() is not None]
             values = [value for value in values if value is not None]
         records = Records.of(values)
         self._pieces.append(
-            Taken(records, _column(messages, _offset), _column(messages, _epoch), self.end, tombstones)
+            Taken(
+                records,
+                _column(messages, Message.offset),
+                _column(messages, Message.leader_epoch),
+                self.end,
+                tombstones,
+            )
         )
         self.count += len(values)
         self.bytes += len(records.data)
@@ -68,14 +74,14 @@ class Buffer:
         return _joined(pieces, self.end), size
 
 
-def _column(messages: list[Any], ask: methodcaller) -> Ints:
+def _column(messages: list[Message], ask: Callable[[Message], int | None]) -> Ints:
     """Return what messages answer, -1 for None; that never falls, so the ends often tell all."""
     if not messages:
         return np.empty(0, np.int64)
     first, last = (-1 if each is None else each for each in (ask(messages[0]), ask(messages[-1])))
     if first == last:
         return np.full(len(messages), first, np.int64)
-    if last - first == len(messages) - 1 and ask is _offset:
+    if last - first == len(messages) - 1 and ask is Message.offset:
         return np.arange(first, last + 1)
     return np.array([-1 if each is None else each for each in map(ask, messages)], np.int64)
 

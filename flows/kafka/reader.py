@@ -202,9 +202,10 @@ class Reader:
     def _take_in(self, messages: list[Any]) -> None:
         """Take in records of whichever partitions."""
         numbers: list[Any] = list(map(Message.partition, messages))
+        found = set(numbers)
         # One that is missing was closed since its records were asked for.
-        for number in self._buffers.keys() & set(numbers):
-            mine = compress(messages, map(number.__eq__, numbers))
+        for number in self._buffers.keys() & found:
+            mine = messages if len(found) == 1 else compress(messages, map(number.__eq__, numbers))
             self._bytes += self._buffers[number].add(list(mine))
 
     def _proven(self, messages: list[Any]) -> list[Any]:

@@ -27,8 +27,9 @@ class Records:
     @classmethod
     def of(cls, records: list[bytes]) -> Records:
         """Return records as one."""
-        ends = accumulate(map(len, records), lambda end, size: end + size + 1, initial=0)
-        return cls(b"\n".join(records), np.fromiter(ends, np.int64, len(records) + 1))
+        bounds = np.zeros(len(records) + 1, np.int64)
+        np.cumsum(np.fromiter(map(len, records), np.int64, len(records)) + 1, out=bounds[1:])
+        return cls(b"\n".join(records), bounds)
 
     @classmethod
     def joined(cls, pieces: Iterable[Records]) -> Records:

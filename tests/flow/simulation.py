@@ -16,6 +16,8 @@ from random import Random
 from typing import Any
 from unittest import mock
 
+from confluent_kafka import Message
+
 from flows.entries.entry import Entries
 from flows.entries.outbox import Receipts
 from flows.ingest.decode import decode
@@ -74,23 +76,15 @@ FIRST_ONLY = ("newest", "latest", "raw")
 
 @dataclass
 class Record:
-    """A record of a partition, and what its log says of it."""
+    """A record of a partition."""
 
     at: int
     data: bytes
 
-    def offset(self) -> int:
-        return self.at
-
-    def leader_epoch(self) -> int:
-        return 0
-
-    def value(self) -> bytes:
-        return self.data
-
-    def timestamp(self) -> tuple[int, int]:
-        """Return a time that is of no use; nothing may depend on it."""
-        return 1, self.at * 7919 % 3_000_000_000_000
+    def message(self) -> Message:
+        """Return it as Kafka's client does; its timestamp is of no use, and nothing may depend on it."""
+        of_no_use = 1, self.at * 7919 % 3_000_000_000_000
+        return Message(offset=self.at, value=self.data, leader_epoch=0, timestamp=of_no_use)
 
 
 class Log:
@@ -119,7 +113,7 @@ class Reader:
         buffer = Buffer(self._next[number])
         messages = self._log.records[number][self._next[number] :]
         if messages and everything:
-            buffer.add(messages)
+            buffer.add([record.message() for record in messages])
             self._next[number] = buffer.end
         return buffer.empty()[0] if everything else None
 

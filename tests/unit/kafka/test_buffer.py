@@ -2,30 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from confluent_kafka import Message
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flows.kafka.buffer import Buffer, Taken
-
-
-@dataclass
-class Message:
-    """A message as Kafka's client gives it."""
-
-    at: int
-    data: bytes | None
-    of_leader: int | None
-
-    def offset(self) -> int:
-        return self.at
-
-    def value(self) -> bytes | None:
-        return self.data
-
-    def leader_epoch(self) -> int | None:
-        return self.of_leader
 
 
 @st.composite
@@ -38,7 +19,8 @@ def arrivals(draw: st.DrawFn) -> list[list[Message]]:
         for step, data, newer in piece:
             at += step
             epoch = None if epoch is None else epoch + newer
-            pieces[-1].append(Message(at, data, epoch))
+            known = Message(offset=at, value=data, leader_epoch=epoch or 0)
+            pieces[-1].append(Message(offset=at, value=data) if epoch is None else known)
     return pieces
 
 
@@ -52,12 +34,14 @@ def test_all_that_has_arrived_is_taken_in_its_order(pieces: list[list[Message]],
     added = sum([buffer.add(piece) for piece in pieces])
     messages = [message for piece in pieces for message in piece]
     wanted = [
-        (m.at, m.data, -1 if m.of_leader is None else m.of_leader) for m in messages if m.data is not None
+        (message.offset(), message.value(), -1 if message.leader_epoch() is None else message.leader_epoch())
+        for message in messages
+        if message.value() is not None
     ]
     assert (buffer.count, buffer.bytes) == (len(wanted), added)
     taken, size_bytes = buffer.empty()
     assert (told(taken), taken.tombstones) == (wanted, len(messages) - len(wanted))
-    assert (taken.end, size_bytes) == (messages[-1].at + 1 if messages else 10, added)
+    assert (taken.end, size_bytes) == ((messages[-1].offset() or 0) + 1 if messages else 10, added)
     assert (buffer.count, buffer.bytes, buffer.end) == (0, 0, taken.end)
     assert told(buffer.empty()[0]) == []
 
