@@ -48,7 +48,10 @@ def shop(clicks: int, visitors: int) -> list[tuple[int, bytes]]:
 
 
 def measure(processes: int, broker: Server, ends: dict[str, int]) -> dict[str, float]:
-    """Let so many processes read the topic; returns clicks/s, CPU per click of all and the busiest."""
+    """Let so many processes read the topic; returns clicks/s, CPU per click of all and the busiest.
+
+    From when all partitions are open until a board has all: clicks are at work long before a board has some.
+    """
     addresses = ";".join(f"127.0.0.1:{free_port()}" for _ in range(processes))
     with tempfile.TemporaryDirectory() as folder, RedisServer() as server, server.client() as client:
         environment = os.environ | {
@@ -59,22 +62,25 @@ def measure(processes: int, broker: Server, ends: dict[str, int]) -> dict[str, f
         }
         command = [sys.executable, "-m", "bytewax.run", "flows.clicks"]
         where = [["-i", str(n), "-a", addresses] if processes > 1 else [] for n in range(processes)]
-        running = [subprocess.Popen([*command, *arguments], env=environment) for arguments in where]
+        said = Path(folder) / "said"
+        with said.open("ab") as out:
+            running = [
+                subprocess.Popen([*command, *arguments], env=environment, stderr=out) for arguments in where
+            ]
 
-        def state() -> tuple[dict[str, int], float, list[float]]:
-            positions = board_in(client).get("positions", {})
-            return positions, time.perf_counter(), [process_cpu_s(process.pid) for process in running]
+        def taken() -> tuple[float, list[float]]:
+            return time.perf_counter(), [process_cpu_s(process.pid) for process in running]
 
         try:
-            wait_until(lambda: any(state()[0].values()), "some is read", 60)
-            begun, began_s, before_s = state()
-            wait_until(lambda: state()[0] == ends, "all is read", 600)
-            _, ended_s, after_s = state()
+            wait_until(lambda: said.read_text().count(" reading ") == PARTS, "all partitions are opened", 60)
+            began_s, before_s = taken()
+            wait_until(lambda: board_in(client).get("positions") == ends, "all is read", 600)
+            ended_s, after_s = taken()
         finally:
             for process in running:
                 process.kill()
                 process.wait()
-    clicks = sum(ends.values()) - sum(begun.values())
+    clicks = sum(ends.values())
     used_us = [(after - before) / clicks * 1e6 for before, after in zip(before_s, after_s, strict=True)]
     return {"rate": clicks / (ended_s - began_s), "all_us": sum(used_us), "most_us": max(used_us)}
 
