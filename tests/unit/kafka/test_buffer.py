@@ -19,8 +19,8 @@ def arrivals(draw: st.DrawFn) -> list[list[Message]]:
         for step, data, newer in piece:
             at += step
             epoch = None if epoch is None else epoch + newer
-            known = Message(offset=at, value=data, leader_epoch=epoch or 0)
-            pieces[-1].append(Message(offset=at, value=data) if epoch is None else known)
+            of_leader = -1 if epoch is None else epoch
+            pieces[-1].append(Message(offset=at, value=data, leader_epoch=of_leader))
     return pieces
 
 
