@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from flows.metrics.metric import Frame, Metric, Part, Published, ranked
-from flows.model.columns import Ints, distinct
+from flows.model.columns import Ints, side_by_side
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
 from flows.windows.names import Names
 from flows.windows.newest import Newest
@@ -58,15 +58,9 @@ class LookingAt(Metric[list[View]]):
 
     def _numbers(self, item: ShardClicks, rows: Ints) -> Ints:
         """Return for each click the number of (product, category, title)."""
-        columns = [item.words(name) for name in ("product", "category", "title")]
-        combined: Ints = np.zeros(len(rows), np.int64)
-        for column in columns:
-            combined = combined * len(column.words) + column.codes[rows]
-        used, place = distinct(combined)
-        first = np.zeros(len(used), np.int64)
-        first[place] = rows
-        product, category, title = (column.all_at(first) for column in columns)
-        return self._views.numbers(zip(product, category, title, strict=True))[place]
+        columns = [item.words(name).take(rows) for name in ("product", "category", "title")]
+        views, place = side_by_side(columns)
+        return self._views.numbers(views)[place]
 
     def report(self, as_of_s: int) -> list[View]:
         """Return what the shard's visitors look at."""

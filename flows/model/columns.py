@@ -114,6 +114,17 @@ def encoded(words: Iterable[str | None]) -> Words:
     return Words(codes, list(numbers))
 
 
+def side_by_side(columns: Sequence[Words]) -> tuple[list[tuple[Any, ...]], Ints]:
+    """Return (what columns have side by side in any row, each such once; each row's place among them)."""
+    combined: Ints = np.zeros(len(columns[0].codes), np.int64)
+    for column in columns:
+        combined = combined * len(column.words) + column.codes
+    used, place = distinct(combined)
+    row = np.zeros(len(used), np.int64)
+    row[place] = np.arange(len(combined))
+    return list(zip(*(column.all_at(row) for column in columns), strict=True)), place
+
+
 def distinct(numbers: Ints) -> tuple[Ints, Ints]:
     """Return (the numbers that there are, as they come; each one's place among them), both int64."""
     slots = np.zeros(1 << (2 * len(numbers)).bit_length(), np.int32)

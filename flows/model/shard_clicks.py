@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from flows.model.batch import Barrier
-from flows.model.columns import Column, Columns, Ints, Words, distinct
+from flows.model.columns import Column, Columns, Ints, Words, side_by_side
 from flows.model.fields import NUMBER, carried_by
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING, Mark, mark_of
@@ -126,11 +126,8 @@ class ShardClicks:
     def pages(self) -> tuple[list[tuple[str, str]], Ints]:
         """Return (the pages viewed, as product and category; each click's place among them), made once."""
         if self._pages is None:
-            product, category = self.words("product"), self.words("category")
-            width = len(category.words) or 1
-            used, place = distinct(product.codes.astype(np.int64) * width + category.codes)
-            pairs = [divmod(pair, width) for pair in used.tolist()]
-            self._pages = [(product.words[p] or "", category.words[c] or "") for p, c in pairs], place
+            pairs, place = side_by_side([self.words("product"), self.words("category")])
+            self._pages = [(product or "", category or "") for product, category in pairs], place
         return self._pages
 
     def take(self, index: Ints) -> ShardClicks:

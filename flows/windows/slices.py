@@ -27,9 +27,9 @@ _KEY_MASK = (1 << _KEY_BITS) - 1
 
 
 class Counts(NamedTuple):
-    """Clicks by second and key: `combined` is second << _KEY_BITS | key, ascending, `first` the least of it.
+    """Clicks by second and key: `combined` is second << _KEY_BITS | key, ascending; `clicks` of each.
 
-    `clicks` has how many there are of each.
+    `first` is the least of `combined`: a number that is at hand when a window asks all of its chunks for it.
     """
 
     first: int
