@@ -65,7 +65,9 @@ def build(settings: Settings) -> Dataflow:
     meet("workers", flow, shards)
     batches = op.input("source", flow, source(settings, shards.cluster, shards.state))
     clicks = op.map("decode", batches, decoder)
-    of_visitors = op.flat_map("by_visitor", clicks, by_visitor(keys, judge(journeys)))
+    of_visitors = op.flat_map(
+        "by_visitor", clicks, by_visitor(keys, judge(journeys), bots_apart=settings.bots_apart)
+    )
     of_pages = op.flat_map("by_page", clicks, by_page(keys, bots_apart=settings.bots_apart))
     newest = op.flat_map("by_age", clicks, by_age(keys, bots_apart=settings.bots_apart))
 

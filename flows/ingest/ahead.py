@@ -3,7 +3,7 @@
     source's worker   count 1          count 2          count 3
     thread                    decode 2         decode 3
 
-Only one batch a partition is ahead, and MOST_AHEAD a process, for each takes some 50 MB. The flow takes them
+Only one batch a partition is ahead, and MOST_AHEAD a process, for each takes some 75 MB. The flow takes them
 in their order: it decodes with `Decoder`, and waits there for one that was begun. Scanning, most of the work,
 holds no interpreter lock.
 """

@@ -25,16 +25,22 @@ Keys = Callable[[], Sequence[str]]
 Split = Callable[[Clicks], list[tuple[str, ShardClicks]]]
 
 
-def by_visitor(keys: Keys, judge: Callable[[Columns], Columns] = lambda _: Columns()) -> Split:
-    """Return the splitter of a batch by its visitors, bots too; `judge` makes more columns of them."""
+def by_visitor(
+    keys: Keys, judge: Callable[[Columns], Columns] = lambda _: Columns(), *, bots_apart: bool = True
+) -> Split:
+    """Return the splitter of a batch by its visitors; `judge` makes more columns of them.
+
+    Bots come last if they are apart: so people are side by side.
+    """
 
     def split(clicks: Clicks) -> list[tuple[str, ShardClicks]]:
-        shard_keys, visitor = keys(), clicks.words("visitor")
+        shard_keys, visitor, bot = keys(), clicks.words("visitor"), clicks.words("bot")
         shard_of_word = visitor.hashes(clicks.key)[0] % np.uint64(len(shard_keys))
         shard = shard_of_word[visitor.codes]
         columns = Columns(_carried(clicks, "visits") | judge(clicks.columns))
-        columns["bot"] = clicks.words("bot")
-        items = list(_split(clicks, shard, shard_keys, np.arange(len(shard)), columns))
+        columns["bot"] = bot
+        index = np.argsort(bot.known(), kind="stable") if bots_apart else np.arange(len(shard))
+        items = list(_split(clicks, shard[index], shard_keys, index, columns))
         items[0][1].rejected = clicks.rejected.mapped(mask) if clicks.mask_ip else clicks.rejected
         return items
 
@@ -81,7 +87,7 @@ def _carried(clicks: Clicks, stream: str) -> Columns:
 def _split(
     clicks: Clicks, shard: Ints, keys: Sequence[str], index: Ints, columns: Columns
 ) -> Iterator[tuple[str, ShardClicks]]:
-    """Yield one item for every key, of the clicks of `index` whose `shard` it is; arrival order is kept."""
+    """Yield one item for every key, of the clicks of `index` whose `shard` it is, in the order of `index`."""
     header, high_ns = _header(clicks)
     order = index[ordered(shard)]
     bounds = np.concatenate(

@@ -26,8 +26,8 @@ from flows.runtime.exits import Kind, fail, one_line
 
 # A batch is split into all shards, which costs the same for few records as for many. Where no more are there
 # yet, few are better now than many when the board is due.
-BATCH_RECORDS, LIVE_RECORDS = 60_000, 10_000
-BUFFER_BYTES = 48 << 20
+BATCH_RECORDS, LIVE_RECORDS = 90_000, 10_000
+BUFFER_BYTES = 64 << 20
 
 _ANSWER_S, _PROBE_S = 1.5, 0.5
 _CLOSE_S = 3.0

@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from flows.metrics.metric import Metric, Part
-from flows.model.columns import Ints, Words
+from flows.model.columns import Ints, Words, side_by_side
 from flows.model.shard_clicks import ShardClicks
 from flows.windows.names import Names
 from flows.windows.newest import take_newest
@@ -40,10 +40,10 @@ class ByPage(Metric[Figures]):
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks, each of which has a product."""
         if len(item):
-            pages, place = item.pages()
-            page = self._numbers(pages)[place]
-            self.count(counted(item.second, page), item.newest_s)
-            self._entitle(page, item.time_ns, item.words("title"))
+            pages, place, clicks = item.once(_pages)
+            number = self._numbers(pages)
+            self.count(clicks.renumbered(number), item.newest_s)
+            self._entitle(number[place], item.time_ns, item.words("title"))
 
     def count(self, counts: Counts, newest_s: int) -> None:
         """Take in clicks counted by page number."""
@@ -73,7 +73,7 @@ class ByPage(Metric[Figures]):
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all; when all, pages without clicks are forgotten first."""
         if everything:
-            held = np.flatnonzero(self._slices.totals)
+            held = self._slices.held()
             self.keep(held, self._names.keep(held, len(self._names)))
         pages = range(len(self._titles)) if everything else sorted(self._changed)
         self._changed = set()
@@ -99,3 +99,10 @@ class ByPage(Metric[Figures]):
             self._titled_ns[number] = titled_ns
         self._changed = set()
         self._slices.load(part["slices"])
+
+
+def _pages(item: ShardClicks) -> tuple[list[tuple[str, str]], Ints, Counts]:
+    """Return (pages, as product and category; each click's place among them; clicks by second and place)."""
+    pairs, place = side_by_side([item.words("product"), item.words("category")])
+    pages = [(product or "", category or "") for product, category in pairs]
+    return pages, place, counted(item.second, place)

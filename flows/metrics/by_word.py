@@ -64,8 +64,7 @@ class ByWord(Metric[Mapping[str, int]]):
     def changes(self, *, everything: bool) -> Part:
         """Return what changed, or all; when all, words without clicks are forgotten first."""
         if everything:
-            totals = self._slices.totals
-            self._slices.renumber(self._words.keep(np.flatnonzero(totals), len(totals)))
+            self._slices.renumber(self._words.keep(self._slices.held(), len(self._words)))
             self._saved = 0
         new, self._saved = self._words.names[self._saved :], len(self._words)
         return {"names": new, "slices": self._slices.changes(everything=everything)}

@@ -42,7 +42,7 @@ class Totals(Metric[TotalFigures]):
 
     def add(self, item: ShardClicks) -> None:
         """Take in admitted clicks and the shard's rejected records."""
-        bots = int(np.count_nonzero(item.words("bot").known())) if self._bots_apart else 0
+        bots = int(np.count_nonzero(item.of_bots)) if self._bots_apart else 0
         late_bots = item.late_bots if self._bots_apart else 0
         self._counts["clicks"] += len(item) - bots
         self._counts["late"] += item.late - late_bots

@@ -71,7 +71,9 @@ class Words:
         return self._hashes[key]
 
     def used(self) -> tuple[Ints, Ints]:
-        """Return (codes in use; each row's place among them)."""
+        """Return (codes in use, or all where these are few; each row's place among them)."""
+        if 8 * len(self.words) <= len(self.codes):
+            return np.arange(len(self.words)), self.codes
         return distinct(self.codes)
 
 

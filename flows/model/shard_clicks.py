@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from flows.model.batch import Barrier
-from flows.model.columns import Column, Columns, Ints, Words, side_by_side
+from flows.model.columns import Bools, Column, Columns, Ints, Words
 from flows.model.fields import NUMBER, carried_by
 from flows.model.lines import Lines
 from flows.model.mark import NOTHING, Mark, mark_of
 from flows.model.recent import RecentClick
 from flows.model.rejected import Rejected
 from flows.model.wire import pack, packed, unpack, unpacked
+
+Made = TypeVar("Made")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,7 +66,7 @@ class AlignedBarrier:
 
 @dataclass(slots=True, kw_only=True)
 class ShardClicks:
-    """One shard's clicks of a batch, in the order of arrival.
+    """One shard's clicks of a batch, in the order of arrival; or first people's in it, then bots'.
 
     `high_ns` is the newest event time of the whole batch up to and including each click, rounded down to the
     half hour; clicks that wait do not count for it. Admission fills in the last nine: `slot`, the visitor's
@@ -95,20 +97,27 @@ class ShardClicks:
     ahead: int = 0
     due_s: int = 0
     newest_s: int = 0
-    _second: Ints | None = field(default=None, init=False, repr=False, compare=False)
-    _pages: tuple[list[tuple[str, str]], Ints] | None = field(
-        default=None, init=False, repr=False, compare=False
-    )
+    _made: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.time_ns)
 
+    def once(self, make: Callable[[ShardClicks], Made]) -> Made:
+        """Return what `make` makes of the clicks; made once for all operators, none of which changes it."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        made: Made = self._made[make]
+        return made
+
     @property
     def second(self) -> Ints:
-        """Event time in whole seconds, int64; made once for all operators."""
-        if self._second is None:
-            self._second = self.time_ns // 10**9
-        return self._second
+        """Event time in whole seconds, int64."""
+        return self.once(_second)
+
+    @property
+    def of_bots(self) -> Bools:
+        """Which clicks are bots'."""
+        return self.once(_of_bots)
 
     @property
     def position(self) -> Ints:
@@ -123,32 +132,35 @@ class ShardClicks:
         """Return a column of strings."""
         return self.columns.words(column)
 
-    def pages(self) -> tuple[list[tuple[str, str]], Ints]:
-        """Return (the pages viewed, as product and category; each click's place among them), made once."""
-        if self._pages is None:
-            pairs, place = side_by_side([self.words("product"), self.words("category")])
-            self._pages = [(product or "", category or "") for product, category in pairs], place
-        return self._pages
-
     def take(self, index: Ints) -> ShardClicks:
-        """Return the clicks of `index` alone."""
+        """Return the clicks of `index`, which ascends, alone; those side by side are not copied."""
+        first, size = int(index[0]) if len(index) else 0, len(index)
+        side_by_side = not size or index[-1] - first == size - 1
+        rows = slice(first, first + size) if side_by_side else index
         return replace(
             self,
-            time_ns=self.time_ns[index],
-            high_ns=self.high_ns[index],
-            row=self.row[index],
-            columns=self.columns.take(index),
-            slot=self.slot[index] if len(self.slot) else self.slot,
+            time_ns=self.time_ns[rows],
+            high_ns=self.high_ns[rows],
+            row=self.row[rows],
+            columns=self.columns.take(rows),
+            slot=self.slot[rows] if len(self.slot) else self.slot,
         )
 
     def people(self) -> ShardClicks:
         """Return the clicks that are not bots'."""
-        bots = self.words("bot").known()
-        return self.take(np.flatnonzero(~bots)) if bots.any() else self
+        return self.take(np.flatnonzero(~self.of_bots))
 
     def bots(self) -> ShardClicks:
-        """Return the clicks that are bots', without columns."""
-        return replace(self, columns=Columns()).take(np.flatnonzero(self.words("bot").known()))
+        """Return the clicks that are bots'."""
+        return self.take(np.flatnonzero(self.of_bots))
+
+
+def _second(item: ShardClicks) -> Ints:
+    return item.time_ns // 10**9
+
+
+def _of_bots(item: ShardClicks) -> Bools:
+    return item.words("bot").known()
 
 
 _SENT = [name for name in Header.__slots__ if name != "barrier"]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from flows.model.columns import Column, Words
+from flows.model.columns import Column, Words, distinct
 from flows.model.packing import compact, expanded
 
 _encoder = msgspec.msgpack.Encoder()
@@ -34,7 +34,7 @@ def packed(column: Column) -> list[Any]:
 def _packed_words(column: Words) -> list[Any]:
     codes, words = column.codes, column.words
     if len(words) > len(codes):
-        used, place = column.used()
+        used, place = distinct(codes)
         codes, words = place.astype(np.int32), [words[code] for code in used.tolist()]
     return ["words", packed(codes), words]
 

@@ -118,5 +118,5 @@ class Admission:
         kept = item.take(np.flatnonzero(in_time))
         kept.late = len(item) - len(kept)
         if "bot" in item.columns:
-            kept.late_bots = int(np.count_nonzero(item.words("bot").known()[~in_time]))
+            kept.late_bots = int(np.count_nonzero(item.of_bots[~in_time]))
         return kept

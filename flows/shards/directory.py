@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from flows.model.columns import Ints
+from flows.model.columns import Ints, distinct
 from flows.model.event_time import SESSION_GAP_S, covered_from_s
 from flows.model.shard_clicks import ShardClicks
 from flows.windows.hash_index import Index
@@ -34,7 +34,7 @@ class Directory:
     def number(self, item: ShardClicks) -> None:
         """Fill in `slot`, `slots` and `freed` of `item`."""
         visitor = item.words("visitor")
-        used, place = visitor.used()
+        used, place = distinct(visitor.codes)
         low, high = visitor.hashes(item.header.key)
         slot = self._slots(low[used], high[used])[place]
         self._last_seen.add(slot, item.second)

@@ -25,7 +25,7 @@ from flows.state.state import State
 
 log = logging.getLogger("clicks.source")
 
-BLOCK_BYTES = 30 << 20
+BLOCK_BYTES = 45 << 20
 _TAIL_BYTES = 1 << 16
 
 

@@ -17,7 +17,7 @@ from flows.model.rejected import MAX_ROWS
 
 # So many rows a batch may become, or a few more; records of so many bytes go into one of Kafka's.
 MOST_ROWS = 1 << 17
-MOST_BYTES = 1 << 25
+MOST_BYTES = 48 << 20
 
 
 def portion_of(data: bytes, bounds: Ints) -> int:

@@ -20,16 +20,16 @@ import numpy as np
 from flows.model.columns import Ints
 from flows.runtime.compiled import entry
 
-_CHUNKS = 64
+_CHUNKS, _ADDED = 64, 8
 # A second and a key as one number that sorts: with room for 134 million keys, and for years up to 4147.
 _KEY_BITS = 27
 _KEY_MASK = (1 << _KEY_BITS) - 1
 
 
 class Counts(NamedTuple):
-    """Clicks by second and key: `combined` is second << _KEY_BITS | key, ascending; `clicks` of each.
+    """Clicks by second and key: `combined` is second << _KEY_BITS | key; `clicks` of each.
 
-    `first` is the least of `combined`: a number that is at hand when a window asks all of its chunks for it.
+    Seconds ascend. `first` is the first of `combined`: at hand when a window asks all of its chunks for it.
     """
 
     first: int
@@ -45,6 +45,12 @@ class Counts(NamedTuple):
     def first_s(self) -> int:
         """The second of the earliest click."""
         return self.first >> _KEY_BITS
+
+    def renumbered(self, number: Ints) -> Counts:
+        """Return the counts with other keys: `number[old]`."""
+        return Counts.of(
+            self.combined >> _KEY_BITS << _KEY_BITS | number[self.combined & _KEY_MASK], self.clicks
+        )
 
 
 def counted(second: Ints, key: Ints) -> Counts:
@@ -73,7 +79,7 @@ class Slices:
 
     def __init__(self, window_s: int) -> None:
         self._window_s = window_s
-        self._from_s = 0
+        self._from_s = self._newest_s = 0
         self.totals: Ints = np.zeros(0, np.int64)
         # The first is the largest.
         self._chunks: list[Counts] = []
@@ -85,8 +91,13 @@ class Slices:
             self.add_counts(counted(second, key), newest_s)
 
     def add_counts(self, counts: Counts, newest_s: int) -> None:
-        """Take in clicks that are `counted`, as many windows may that see the same clicks."""
-        self.advance(newest_s + 1)
+        """Take in clicks that are `counted`, as many windows may that see the same clicks.
+
+        What leaves the window meanwhile is subtracted now and then, and at the latest by `advance`.
+        """
+        self._newest_s = newest_s
+        if len(self._chunks) % _ADDED == 0:
+            self.advance(newest_s + 1)
         _, kept = _parted(counts, max(self._from_s, newest_s + 1 - self._window_s) << _KEY_BITS)
         if kept is not None:
             self._take_in(kept)
@@ -125,12 +136,16 @@ class Slices:
             if kept is not None:
                 self._chunks.append(kept)
 
+    def held(self) -> Ints:
+        """Return the keys with clicks in the window, ascending."""
+        self.advance(self._newest_s + 1)
+        return np.flatnonzero(self.totals)
+
     def renumber(self, number: Ints) -> None:
         """Give every key with clicks a new one: `number[old]`."""
         chunks, self._chunks, self.totals = self._chunks, [], np.zeros(0, np.int64)
-        for _, combined, clicks in chunks:
-            renumbered = combined >> _KEY_BITS << _KEY_BITS | number[combined & _KEY_MASK]
-            self._take_in(_in_order(renumbered, clicks))
+        for chunk in chunks:
+            self._take_in(chunk.renumbered(number))
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
         """Return what was added since the last call, or all that the window holds."""

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Callable
 from itertools import accumulate
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
@@ -477,17 +478,20 @@ def click_rows(clicks: Clicks) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("shards", [1, 2, 16, 4096])
-def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int) -> None:
+@pytest.mark.parametrize("bots_apart", [True, False])
+def test_every_click_lands_in_the_one_shard_of_its_visitor(shards: int, bots_apart: bool) -> None:
     clicks = many()
     rows = click_rows(clicks)
     of_shard: dict[int, list[tuple[Any, ...]]] = {}
     hashes = stable_hash(words(clicks.words("visitor")), 0)[0].tolist()
-    for row, hashed in zip(rows, hashes, strict=True):
+    is_bot = [bots_apart and bot is not None for bot in words(clicks.words("bot"))]
+    assert len(set(is_bot)) == 1 + bots_apart
+    for _, row, hashed in sorted(zip(is_bot, rows, hashes, strict=True), key=itemgetter(0)):
         # Without the title, which only pages need.
         of_shard.setdefault(hashed % shards, []).append(
             (*row[:5], "Unknown" if row[5] is None else row[5], *row[7:])
         )
-    items = by_visitor(cluster_of(shards).shard_keys, judge(JOURNEYS))(clicks)
+    items = by_visitor(cluster_of(shards).shard_keys, judge(JOURNEYS), bots_apart=bots_apart)(clicks)
     assert [key for key, _ in items] == [f"{number:04d}" for number in range(shards)]
     for number, (_, item) in enumerate(items):
         product, category = words(item.columns.words("product")), words(item.columns.words("category"))

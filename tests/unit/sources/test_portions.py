@@ -52,5 +52,5 @@ def test_a_record_counts_for_no_more_rows_than_it_may_have() -> None:
 
 
 def test_records_of_a_batch_have_a_greatest_size_together() -> None:
-    assert portion_of_records(Records.of([bytes((1 << 20) - 1)] * 40)) == 32
+    assert portion_of_records(Records.of([bytes((1 << 20) - 1)] * 60)) == 48
     assert portion_of_records(Records.of([bytes(1 << 26)])) == 1
