@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any, ClassVar
 
 from flows.ingest.recent import KEPT_NEWEST, KEPT_VISITORS
@@ -82,8 +83,12 @@ class Latest(Raw):
         return Published(frames={self.frames[0]: columns})
 
 
+@lru_cache(maxsize=2 * KEPT_NEWEST)
 def fields_of(click: RecentClick) -> dict[str, Any]:
-    """Return all fields of a click, missing ones None; of what cannot be read only the visitor is known."""
+    """Return all fields of a click, missing ones None; of what cannot be read only the visitor is known.
+
+    A click that stays among the newest is looked into once; whoever asks changes nothing.
+    """
     fields = fields_in(click.record) or shown({"userId": click.visitor})
     return fields | {"timestamp": click.time_ns, "userId": click.visitor}
 

@@ -97,27 +97,19 @@ class Sessions(Metric[SessionFigures]):
         """Drop the sessions that no window holds and no click in time can reach."""
         if covered_s <= self._swept_s:
             return
-        self._swept_s = covered_s
-        old = (self._rows["clicks"] > 0) & (self._rows["end_ns"] + GAP_NS < covered_s * 10**9)
-        for link in self._newest, self._rows["before"]:
-            linked = np.flatnonzero(link)
-            link[linked[old[link[linked].astype(np.int64) - 1]]] = 0
-        self._drop(np.flatnonzero(old))
+        self._swept_s, rows = covered_s, self._rows
+        for link in self._newest, rows["before"]:
+            _part(link, rows["end_ns"], covered_s * 10**9 - GAP_NS)
+        self._drop(np.flatnonzero((rows["clicks"] > 0) & (rows["end_ns"] < covered_s * 10**9 - GAP_NS)))
 
     def report(self, as_of_s: int) -> SessionFigures:
         """Return the shard's figures."""
-        end_ns, clicks = self._rows["end_ns"], self._rows["clicks"]
-        rows = np.flatnonzero((clicks > 0) & (end_ns >= (as_of_s - self._window_s) * 10**9))
-        duration_ns = end_ns[rows] - self._rows["start_ns"][rows]
-        return SessionFigures(
-            sessions=len(rows),
-            active=int(np.count_nonzero(end_ns[rows] >= (as_of_s - self._active_s) * 10**9)),
-            # Summed in two halves: whole sessions in ns may not fit one int64.
-            duration_ns=int((duration_ns // 10**9).sum()) * 10**9 + int((duration_ns % 10**9).sum()),
-            clicks=int(clicks[rows].sum()),
-            single=int(np.count_nonzero(clicks[rows] == 1)),
-            by_bucket=self._ring.report(as_of_s)[1],
-        )
+        rows, found = self._rows, np.zeros(6, np.int64)
+        from_ns, active_ns = (as_of_s - self._window_s) * 10**9, (as_of_s - self._active_s) * 10**9
+        _figures(rows["start_ns"], rows["end_ns"], rows["clicks"], from_ns, active_ns, found)
+        sessions, active, lasted_s, lasted_ns, clicks, single = found.tolist()
+        duration_ns, by_bucket = lasted_s * 10**9 + lasted_ns, self._ring.report(as_of_s)[1]
+        return SessionFigures(sessions, active, duration_ns, clicks, single, by_bucket)
 
     def publish(self, barrier: AlignedBarrier, shards: Sequence[SessionFigures]) -> Published:
         """Return the figures of all sessions, and one row a half hour, the last one still filling."""
@@ -144,9 +136,10 @@ class Sessions(Metric[SessionFigures]):
         seen = self._seen.everything("buckets") if everything else self._seen.changes()
         rows = self._rows.everything("clicks") if everything else self._rows.changes()
         # Most sessions are of one click: how long they lasted is mostly zero, and takes next to nothing.
-        lasted = {"lasted_ns": rows.pop("end_ns") - rows["start_ns"]}
+        end_ns = rows.pop("end_ns")
+        rows["lasted_ns"] = end_ns - rows["start_ns"] if len(end_ns) else end_ns
         del rows["before"]
-        return {"seen": seen, "rows": rows | lasted} | self._ring.state()
+        return {"seen": seen, "rows": rows} | self._ring.state()
 
     def load(self, part: Part) -> None:
         """Take in a part of the state."""
@@ -214,3 +207,26 @@ def _join(
             clicks[row] += clicks[earlier]
             joined[i] = earlier
     return opened
+
+
+@entry("uint32[::1], int64[::1], int64")
+def _part(link: Ints, end_ns: Ints, from_ns: int) -> None:
+    """Let no `link` lead to a session that ended before `from_ns`."""
+    for i in range(len(link)):
+        if link[i] > 0 and end_ns[int(link[i]) - 1] < from_ns:
+            link[i] = 0
+
+
+@entry("int64[::1], int64[::1], uint32[::1], int64, int64, int64[::1]")
+def _figures(start_ns: Ints, end_ns: Ints, clicks: Ints, from_ns: int, active_ns: int, found: Ints) -> None:
+    """Add up the sessions that ended at `from_ns` or later, as SessionFigures has them."""
+    for row in range(len(clicks)):
+        if clicks[row] > 0 and end_ns[row] >= from_ns:
+            # In two sums: that of all nanoseconds may not fit one int64.
+            lasted_ns = end_ns[row] - start_ns[row]
+            found[0] += 1
+            found[1] += end_ns[row] >= active_ns
+            found[2] += lasted_ns // 10**9
+            found[3] += lasted_ns % 10**9
+            found[4] += clicks[row]
+            found[5] += clicks[row] == 1

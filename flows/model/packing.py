@@ -50,8 +50,10 @@ def compact(array: Array) -> list[Any]:
     with a bit for each number that is not.
     """
     dtype, size = array.dtype, array.size
-    low, high = (int(array.min()), int(array.max())) if size and dtype.kind in "iu" else (0, 0)
-    if not size or (dtype.kind in "iu" and low == high):
+    if size == 0 or (size == 1 and dtype.kind in "iu"):
+        return [dtype.str, array.item() if size else 0, "", size]
+    low, high = (int(array.min()), int(array.max())) if dtype.kind in "iu" else (0, 0)
+    if dtype.kind in "iu" and low == high:
         return [dtype.str, low, "", size]
     small = np.min_scalar_type(high - low) if high > low else dtype
     steps = _small_steps(array, low, high) if small.itemsize > 1 and high > low else None

@@ -17,7 +17,7 @@ is sure to be found.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from typing import Protocol
@@ -120,11 +120,11 @@ class Quarantine:
         self._in_flight = True
         self._note(flight, at_ms)
 
-    def landed(self, at_ms: int) -> None:
-        """Note that all is taken in."""
+    def landed(self, now_ms: Callable[[], int]) -> None:
+        """Note that all is taken in; `now_ms` is asked for the time of the flow's clock."""
         if self._in_flight:
             self._in_flight = False
-            self._note(NOTHING, at_ms)
+            self._note(NOTHING, now_ms())
 
     def _note(self, flight: Flight, at_ms: int) -> None:
         if self._notes is not None:

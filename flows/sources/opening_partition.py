@@ -153,7 +153,7 @@ class OpeningPartition(StatefulSourcePartition[Batch, int | None]):
 
     def _landed(self) -> None:
         if self._quarantine is not None:
-            self._quarantine.landed(self._cluster.clock.now_ms())
+            self._quarantine.landed(self._cluster.clock.now_ms)
 
     def next_awake(self) -> datetime:
         """Return a time that is due: a worker with nothing to do rests by itself."""

@@ -40,7 +40,7 @@ class Ring:
         self._advance(newest_s // self._slice_s)
         oldest = self._newest - self._kept + 1
         masks = self._table[self._column]
-        _mark[masks.dtype.name](masks, self._clicks, self._stale, slot, second // self._slice_s, oldest)
+        _mark[masks.dtype.name](masks, self._clicks, self._stale, slot, second, self._slice_s, oldest)
 
     def report(self, as_of_s: int) -> tuple[list[int], list[int]]:
         """Return (clicks, distinct visitors) by slice; the last one holds the second before `as_of_s`."""
@@ -71,7 +71,7 @@ class Ring:
 
     def state(self) -> dict[str, Any]:
         """Return what is not in the table."""
-        return {"newest": self._newest, "clicks": self._clicks.copy()}
+        return {"newest": self._newest, "clicks": self._clicks.tolist()}
 
     def load(self, part: dict[str, Any]) -> None:
         """Take back `state`; to be called before the table takes in the rows of the same part."""
@@ -80,17 +80,24 @@ class Ring:
         self._stale[:] = True
 
 
-def _mark_each(masks: Ints, clicks: Ints, stale: Bools, slot: Ints, number: Ints, oldest: int) -> None:
+def _mark_each(
+    masks: Ints, clicks: Ints, stale: Bools, slot: Ints, second: Ints, slice_s: int, oldest: int
+) -> None:
     """Count each click of slice `oldest` or later, and set the bit of its slice in its visitor's mask."""
+    number, from_s = 0, 0
     for i in range(len(slot)):
-        if number[i] >= oldest:
-            bit = number[i] % len(clicks)
+        # Most clicks are in the slice of the one before: to divide takes longer than all else.
+        if not from_s <= second[i] < from_s + slice_s:
+            number = second[i] // slice_s
+            from_s = number * slice_s
+        if number >= oldest:
+            bit = number & (len(clicks) - 1)
             masks[slot[i]] |= 1 << bit
             clicks[bit] += 1
             stale[bit] = True
 
 
 _mark = {
-    kind: entry(f"{kind}[::1], int64[::1], bool[::1], int32[::1], int64[::1], int64")(_mark_each)
+    kind: entry(f"{kind}[::1], int64[::1], bool[::1], int32[::1], int64[::1], int64, int64")(_mark_each)
     for kind in ("uint16", "uint32")
 }

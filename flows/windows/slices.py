@@ -151,7 +151,7 @@ class Slices:
         """Return what was added since the last call, or all that the window holds."""
         chunks = self._chunks if everything else self._added
         self._added = []
-        combined, clicks = _joined(chunks)
+        combined, clicks = _joined(chunks) if chunks else ([], [])
         return {"combined": combined, "clicks": clicks, "from_s": self._from_s}
 
     def load(self, part: dict[str, Any]) -> None:

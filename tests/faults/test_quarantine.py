@@ -75,7 +75,7 @@ def live(disk: Disk, log: list[Batch], killers: set[bytes], killed_at: int | Non
             assert not [reason for reason, *_ in part.set_aside if reason != "poison"]
             seen += [*records, *(head for _, _, head in part.set_aside)]
             barriers.append(part.barrier)
-            quarantine.landed(len(seen))
+            quarantine.landed(seen.__len__)
         assert barriers == [None] * (len(barriers) - 1) + [batch.barrier]
     return seen
 
