@@ -1,10 +1,16 @@
-"""The heap: what was freed goes back to the system from time to time, where malloc would keep it."""
+"""The heap: what was freed goes back to the system from time to time, where malloc would keep it.
+
+And the other way round: large blocks, one after the other, are made where the last one was.
+"""
 
 from __future__ import annotations
 
 import ctypes
 
 TRIM_EVERY_S = 10.0
+# As <malloc.h> has them.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+_KEPT_BYTES = 16 << 20
 
 
 class Heap:
@@ -21,3 +27,14 @@ class Heap:
         self._next_s = at_s + TRIM_EVERY_S
         self._trim(0)
         return True
+
+
+def reuse(block_bytes: int) -> None:
+    """Let blocks of up to so many bytes come from the heap of this process, where its C library can.
+
+    Malloc would take each from the system and give it back: fresh pages, which are zeroed one by one.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_THRESHOLD, block_bytes)
+        mallopt(_TRIM_THRESHOLD, _KEPT_BYTES)

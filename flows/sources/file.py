@@ -14,6 +14,7 @@ from flows.model.bounds import bounds_of
 from flows.model.columns import Ints
 from flows.model.rejected import KEPT_BYTES, MAX_RECORD_BYTES
 from flows.runtime.exits import fail
+from flows.runtime.malloc import reuse
 from flows.shards.clock import FlowClock
 from flows.shards.cluster import Cluster
 from flows.shards.opening import Opening
@@ -93,6 +94,7 @@ class FilePartition(Partition):
                 "set CLICKS_STATE_DIR to another directory"
             )
         self._file.seek(position)
+        reuse(BLOCK_BYTES + (1 << 20))
         self._begun = False
         self._unfinished = 0
 
