@@ -148,7 +148,7 @@ class ShardClicks:
 
     def people(self) -> ShardClicks:
         """Return the clicks that are not bots'."""
-        return self.take(np.flatnonzero(~self.of_bots))
+        return self.take(np.flatnonzero(~self.of_bots)) if self.of_bots.any() else self
 
     def bots(self) -> ShardClicks:
         """Return the clicks that are bots'."""

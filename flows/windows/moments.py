@@ -14,7 +14,8 @@ class Moments:
 
     def __init__(self, window_s: int) -> None:
         self._window_s = window_s
-        self._rows: Ints = np.empty((0, 2), np.int64)
+        # Joined as soon as they are asked for.
+        self._pieces: list[Ints] = [np.empty((0, 2), np.int64)]
         self._added: list[Ints] = []
 
     def add(self, moments: list[tuple[int, int]]) -> None:
@@ -22,25 +23,32 @@ class Moments:
         if moments:
             rows = np.array(moments, np.int64)
             self._added.append(rows)
-            self._rows = np.concatenate([self._rows, rows])
+            self._pieces.append(rows)
+
+    def _rows(self) -> Ints:
+        if len(self._pieces) > 1:
+            self._pieces = [np.concatenate(self._pieces)]
+        return self._pieces[0]
 
     def numbers(self, from_ns: int, to_ns: int) -> Ints:
         """Return the numbers of the moments in [from_ns, to_ns)."""
-        found: Ints = self._rows[(self._rows[:, 0] >= from_ns) & (self._rows[:, 0] < to_ns), 1]
+        rows = self._rows()
+        found: Ints = rows[(rows[:, 0] >= from_ns) & (rows[:, 0] < to_ns), 1]
         return found
 
     def advance(self, as_of_s: int) -> None:
         """Forget what is no longer in a window that ends at `as_of_s`."""
-        kept = self._rows[:, 0] >= (as_of_s - self._window_s) * 10**9
+        rows = self._rows()
+        kept = rows[:, 0] >= (as_of_s - self._window_s) * 10**9
         if not kept.all():
-            self._rows = self._rows[kept]
+            self._pieces = [rows[kept]]
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
         """Return what was added since the last call, or all."""
-        rows = [self._rows] if everything else [np.empty((0, 2), np.int64), *self._added]
+        rows = [self._rows()] if everything else [np.empty((0, 2), np.int64), *self._added]
         self._added = []
         return {"rows": np.concatenate(rows)}
 
     def load(self, part: dict[str, Any]) -> None:
         """Take in what `changes` gave."""
-        self._rows = np.concatenate([self._rows, part["rows"]])
+        self._pieces.append(part["rows"])
