@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from random import Random
 from typing import Any
 
@@ -19,6 +20,8 @@ from tests.support.published import assert_sums
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 AHEAD_MS = 5 * MINUTE_MS
 ALL_READ_MS = 10**13
+# Each run draws others.
+WORLDS = int(os.environ.get("TIME_WORLDS", "1000"))
 
 
 class World:
@@ -168,7 +171,7 @@ class World:
 @example(588305)
 # Clicks that only the shorter of two windows of pages would have taken in.
 @example(687)
-@settings(max_examples=2000, deadline=None)
+@settings(max_examples=WORLDS, deadline=None)
 @given(st.integers(min_value=0, max_value=2**32))
 def test_boards_are_exact_whatever_clocks_do(seed: int) -> None:
     world = World(seed)
