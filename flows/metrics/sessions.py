@@ -97,10 +97,11 @@ class Sessions(Metric[SessionFigures]):
         """Drop the sessions that no window holds and no click in time can reach."""
         if covered_s <= self._swept_s:
             return
-        self._swept_s, rows = covered_s, self._rows
-        for link in self._newest, rows["before"]:
-            _part(link, rows["end_ns"], covered_s * 10**9 - GAP_NS)
-        self._drop(np.flatnonzero((rows["clicks"] > 0) & (rows["end_ns"] < covered_s * 10**9 - GAP_NS)))
+        self._swept_s = covered_s
+        end_ns, before, from_ns = self._rows["end_ns"], self._rows["before"], covered_s * 10**9 - GAP_NS
+        for link in self._newest, before:
+            _unlink(link, end_ns, from_ns)
+        self._drop(np.flatnonzero((self._rows["clicks"] > 0) & (end_ns < from_ns)))
 
     def report(self, as_of_s: int) -> SessionFigures:
         """Return the shard's figures."""
@@ -210,7 +211,7 @@ def _join(
 
 
 @entry("uint32[::1], int64[::1], int64")
-def _part(link: Ints, end_ns: Ints, from_ns: int) -> None:
+def _unlink(link: Ints, end_ns: Ints, from_ns: int) -> None:
     """Let no `link` lead to a session that ended before `from_ns`."""
     for i in range(len(link)):
         if link[i] > 0 and end_ns[int(link[i]) - 1] < from_ns:

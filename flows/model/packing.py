@@ -50,10 +50,8 @@ def compact(array: Array) -> list[Any]:
     with a bit for each number that is not.
     """
     dtype, size = array.dtype, array.size
-    if size == 0 or (size == 1 and dtype.kind in "iu"):
-        return [dtype.str, array.item() if size else 0, "", size]
-    low, high = (int(array.min()), int(array.max())) if dtype.kind in "iu" else (0, 0)
-    if dtype.kind in "iu" and low == high:
+    low, high = _ends(array) if size and dtype.kind in "iu" else (0, 0)
+    if not size or (dtype.kind in "iu" and low == high):
         return [dtype.str, low, "", size]
     small = np.min_scalar_type(high - low) if high > low else dtype
     steps = _small_steps(array, low, high) if small.itemsize > 1 and high > low else None
@@ -80,6 +78,11 @@ def expanded(parts: list[Any]) -> Array:
         above = np.frombuffer(data, small)
         return above.copy() if small == dtype else above.astype(dtype) + np.dtype(dtype).type(low)
     return np.full(data, low, dtype)
+
+
+def _ends(array: Array) -> tuple[int, int]:
+    """Return the lowest and the highest number; of one alone without asking numpy, which takes longer."""
+    return (array.item(), array.item()) if array.size == 1 else (int(array.min()), int(array.max()))
 
 
 def _small_steps(array: Array, low: int, high: int) -> Array | None:

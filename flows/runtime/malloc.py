@@ -10,6 +10,7 @@ import ctypes
 TRIM_EVERY_S = 10.0
 # As <malloc.h> has them.
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
+# So much stays at the end of the heap, free.
 _KEPT_BYTES = 16 << 20
 
 

@@ -34,6 +34,7 @@ class Directory:
     def number(self, item: ShardClicks) -> None:
         """Fill in `slot`, `slots` and `freed` of `item`."""
         visitor = item.words("visitor")
+        # Not those of `Words.used`, among which are visitors of other shards where words are few.
         used, place = distinct(visitor.codes)
         low, high = visitor.hashes(item.header.key)
         slot = self._slots(low[used], high[used])[place]

@@ -45,7 +45,7 @@ class Moments:
 
     def changes(self, *, everything: bool) -> dict[str, Any]:
         """Return what was added since the last call, or all."""
-        rows = [self._rows()] if everything else [np.empty((0, 2), np.int64), *self._added]
+        rows = self._pieces if everything else [np.empty((0, 2), np.int64), *self._added]
         self._added = []
         return {"rows": np.concatenate(rows)}
 

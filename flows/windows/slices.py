@@ -20,7 +20,8 @@ import numpy as np
 from flows.model.columns import Ints
 from flows.runtime.compiled import entry
 
-_CHUNKS, _ADDED = 64, 8
+# So many chunks are kept; with every so many that are added, the window moves on.
+_CHUNKS, _MOVE_EVERY = 64, 8
 # A second and a key as one number that sorts: with room for 134 million keys, and for years up to 4147.
 _KEY_BITS = 27
 _KEY_MASK = (1 << _KEY_BITS) - 1
@@ -93,10 +94,10 @@ class Slices:
     def add_counts(self, counts: Counts, newest_s: int) -> None:
         """Take in clicks that are `counted`, as many windows may that see the same clicks.
 
-        What leaves the window meanwhile is subtracted now and then, and at the latest by `advance`.
+        What has left the window is subtracted now and then, and at the latest by `advance`.
         """
         self._newest_s = newest_s
-        if len(self._chunks) % _ADDED == 0:
+        if len(self._chunks) % _MOVE_EVERY == 0:
             self.advance(newest_s + 1)
         _, kept = _parted(counts, max(self._from_s, newest_s + 1 - self._window_s) << _KEY_BITS)
         if kept is not None:

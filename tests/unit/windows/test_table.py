@@ -1,4 +1,4 @@
-"""Tables in memory, which of their rows are vacant, and memory that is given back."""
+"""Tables in memory, and which of their rows are vacant."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from random import Random
 import numpy as np
 import pytest
 
-from flows.runtime.malloc import TRIM_EVERY_S, Heap
 from flows.windows.table import Table, Vacant
 
 
@@ -49,9 +48,3 @@ def test_a_row_is_given_to_one_at_a_time() -> None:
     vacant.find(occupied)
     assert (vacant.used, vacant.used - len(vacant)) == (max(taken, default=-1) + 1, len(taken))
     assert not taken & set(vacant.take(100).tolist())
-
-
-def test_the_heap_is_trimmed_no_more_often_than_it_says() -> None:
-    heap, due_s = Heap(5.0), 5.0 + TRIM_EVERY_S
-    trimmed = [heap.trim(at_s) for at_s in (5.0, due_s - 0.1, due_s, due_s + 0.1, due_s + TRIM_EVERY_S)]
-    assert trimmed == [False, False, True, False, True]
