@@ -6,7 +6,7 @@ the journey so far.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -44,7 +44,7 @@ class Machine:
         self._unknown = _Choices(journey, "")
         self._changed: set[int] = set()
 
-    def run(self, clicks: Iterable[Click], categories: list[Any], products: list[Any]) -> list[Row]:
+    def run(self, clicks: Iterable[Click], categories: Sequence[Any], products: Sequence[Any]) -> list[Row]:
         """Let clicks move their visitors on, in the order of their arrival.
 
         Returns a row of the log for each change of state, with the click's number in `clicks`.

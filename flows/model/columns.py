@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_128_digest
 
+from flows.model.texts import Texts
 from flows.runtime.compiled import entry
 
 Ints = npt.NDArray[np.integer[Any]]
@@ -19,6 +20,8 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 # Nobody outside can know which numbers meet in one place of a hash table.
 _SEED = np.uint64(secrets.randbits(64))
+# So many words are hashed at once.
+_PIECE = 4096
 
 
 @dataclass(slots=True)
@@ -26,7 +29,7 @@ class Words:
     """A dictionary-encoded column of strings or None: `words[codes[i]]` is the value of row i."""
 
     codes: Ints
-    words: list[str | None]
+    words: Sequence[str | None]
     _hashes: dict[int, Ints] = field(default_factory=dict, repr=False, compare=False)
 
     def at(self, row: int) -> str:
@@ -163,9 +166,11 @@ def stable_hash(words: Sequence[str | None], key: int) -> Ints:
 
     Returns two rows of uint64; 0 for None.
     """
-    try:
-        digests = b"".join(map(xxh3_128_digest, words, itertools.repeat(key)))  # type: ignore[arg-type]
-    except TypeError:
-        # There is a None, for once.
-        digests = b"".join(bytes(16) if word is None else xxh3_128_digest(word, key) for word in words)
+    rest, digests = words.raw() if isinstance(words, Texts) else iter(words), bytearray()
+    while piece := list(itertools.islice(rest, _PIECE)):
+        try:
+            digests += b"".join(map(xxh3_128_digest, piece, itertools.repeat(key)))  # type: ignore[arg-type]
+        except TypeError:
+            # There is a None, for once.
+            digests += b"".join(bytes(16) if word is None else xxh3_128_digest(word, key) for word in piece)
     return np.frombuffer(digests, "<u8").reshape(-1, 2).T.copy()

@@ -36,7 +36,7 @@ def _packed_words(column: Words) -> list[Any]:
     if len(words) > len(codes):
         used, place = distinct(codes)
         codes, words = place.astype(np.int32), [words[code] for code in used.tolist()]
-    return ["words", packed(codes), words]
+    return ["words", packed(codes), list(words)]
 
 
 def unpacked(parts: list[Any]) -> Any:

@@ -62,7 +62,12 @@ def string(d: Bytes, p: int) -> int:
 
 @compiled
 def has_escape(d: Bytes, p: int, end: int) -> bool:
-    """Whether the text [p, end) has a backslash."""
+    """Whether the text [p, end) of a string has a backslash: all else that is special is behind it."""
+    while p < end and p + WIDE <= d[1]:
+        found = special(d, p)
+        if found != U(0):
+            return p + zeros_below(found) < end
+        p += WIDE
     while p < end and at(d, p) != SLASH:
         p += 1
     return p < end

@@ -18,7 +18,7 @@ def batch(number: int) -> Batch:
 
 
 def visitors(clicks: Clicks) -> list[str | None]:
-    return clicks.columns.words("visitor").words
+    return list(clicks.columns.words("visitor").words)
 
 
 def test_what_was_begun_is_given_and_nothing_else_is_decoded_twice(monkeypatch: pytest.MonkeyPatch) -> None:
