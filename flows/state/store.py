@@ -26,7 +26,7 @@ from flows.state.trouble import DamagedError, unusable
 
 VERSION = 6
 OPENING_S = 60
-_BUFFER_BYTES = 1 << 22
+_BUFFER_BYTES = 1 << 20
 Found = TypeVar("Found")
 
 
