@@ -201,6 +201,7 @@ def options() -> Options:
     options.set_db_write_buffer_size(_BUFFER_BYTES)
     options.set_write_buffer_size(_BUFFER_BYTES)
     options.set_arena_block_size(_BUFFER_BYTES >> 6)
+    options.set_writable_file_max_buffer_size(_BUFFER_BYTES >> 4)
     options.set_manifest_preallocation_size(_BUFFER_BYTES >> 6)
     options.set_max_open_files(32)
     options.set_max_file_opening_threads(1)
