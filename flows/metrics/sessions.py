@@ -20,7 +20,7 @@ from flows.metrics.metric import Metric, Part, Published, sums
 from flows.model.columns import Bools, Ints
 from flows.model.event_time import BUCKET_S, BUCKETS, SESSION_GAP_S, covered_from_s
 from flows.model.shard_clicks import AlignedBarrier, ShardClicks
-from flows.runtime.compiled import entry
+from flows.runtime.compiled import compiled, entry
 from flows.windows.ring import Ring
 from flows.windows.table import Table, Vacant, grown
 
@@ -58,10 +58,9 @@ class Sessions(Metric[SessionFigures]):
         self._seen = Table(buckets=np.uint32)
         self._ring = Ring(self._seen, "buckets", slice_s=BUCKET_S, kept=BUCKETS)
         # One row a session; clicks 0: vacant. Rows are told by their number plus 1, as 0 is none: `before` is
-        # the visitor's session before, `_newest` their newest by slot.
-        self._rows = Table(
-            slot=np.uint32, start_ns=np.int64, end_ns=np.int64, clicks=np.uint32, before=np.uint32
-        )
+        # the visitor's session before, `_newest` their newest by slot. `before` their first is the visitor,
+        # as -slot.
+        self._rows = Table(start_ns=np.int64, end_ns=np.int64, clicks=np.uint32, before=np.int32)
         self._newest: Ints = np.zeros(0, np.uint32)
         self._vacant = Vacant()
         self._swept_s = 0
@@ -83,9 +82,7 @@ class Sessions(Metric[SessionFigures]):
         vacant = self._vacant.take(len(slot))
         rows.reserve(self._vacant.used)
         times_ns, links = (rows["start_ns"], rows["end_ns"]), (self._newest, rows["before"])
-        opened = _join(
-            slot, time_ns, *links, rows["slot"], *times_ns, rows["clicks"], rows.changed, vacant, joined
-        )
+        opened = _join(slot, time_ns, *links, *times_ns, rows["clicks"], rows.changed, vacant, joined)
         self._vacant.give_back(vacant[opened:])
         self._drop(joined[joined >= 0])
 
@@ -99,8 +96,7 @@ class Sessions(Metric[SessionFigures]):
             return
         self._swept_s = covered_s
         end_ns, before, from_ns = self._rows["end_ns"], self._rows["before"], covered_s * 10**9 - GAP_NS
-        for link in self._newest, before:
-            _unlink(link, end_ns, from_ns)
+        _unlink(self._newest, before, end_ns, from_ns)
         self._drop(np.flatnonzero((self._rows["clicks"] > 0) & (end_ns < from_ns)))
 
     def report(self, as_of_s: int) -> SessionFigures:
@@ -139,7 +135,8 @@ class Sessions(Metric[SessionFigures]):
         # Most sessions are of one click: how long they lasted is mostly zero, and takes next to nothing.
         end_ns = rows.pop("end_ns")
         rows["lasted_ns"] = end_ns - rows["start_ns"] if len(end_ns) else end_ns
-        del rows["before"]
+        links = rows.pop("before")
+        rows["slot"] = _slots(links, self._rows["before"]) if len(links) else []
         return {"seen": seen, "rows": rows} | self._ring.state()
 
     def load(self, part: Part) -> None:
@@ -147,7 +144,7 @@ class Sessions(Metric[SessionFigures]):
         self._ring.load(part)
         self._seen.load(part["seen"])
         rows = part["rows"]
-        end_ns, before = rows["start_ns"] + rows["lasted_ns"], np.zeros(len(rows["row"]), np.uint32)
+        end_ns, before = rows["start_ns"] + rows["lasted_ns"], -np.asarray(rows["slot"], np.int32)
         self._rows.load(rows | {"end_ns": end_ns, "before": before})
 
     def loaded(self) -> None:
@@ -155,24 +152,23 @@ class Sessions(Metric[SessionFigures]):
         occupied = self._rows["clicks"] > 0
         self._vacant.find(occupied)
         rows = np.flatnonzero(occupied)
-        rows = rows[np.lexsort((self._rows["end_ns"][rows], self._rows["slot"][rows]))]
-        slot = self._rows["slot"][rows]
-        again = np.diff(slot.astype(np.int64), prepend=-1) == 0
+        rows = rows[np.lexsort((self._rows["end_ns"][rows], -self._rows["before"][rows]))]
+        slot = -self._rows["before"][rows]
+        again = np.diff(slot, prepend=-1) == 0
         self._rows["before"][rows[again]] = rows[np.flatnonzero(again) - 1] + 1
         self._newest = np.zeros(int(slot.max(initial=0)) + 1, np.uint32)
         self._newest[slot] = rows + 1
 
 
 @entry(
-    "int32[::1], int64[::1], uint32[::1], uint32[::1], uint32[::1], int64[::1], int64[::1], uint32[::1], "
-    "bool[::1], int64[::1], int64[::1]"
+    "int32[::1], int64[::1], uint32[::1], int32[::1], int64[::1], int64[::1], uint32[::1], bool[::1], "
+    "int64[::1], int64[::1]"
 )
 def _join(
     slot: Ints,
     time_ns: Ints,
     newest: Ints,
     before: Ints,
-    visitor: Ints,
     start_ns: Ints,
     end_ns: Ints,
     clicks: Ints,
@@ -192,7 +188,7 @@ def _join(
         if row < 0 or time > end_ns[row] + GAP_NS:
             made = int(vacant[opened])
             opened += 1
-            visitor[made], before[made], clicks[made] = slot[i], row + 1, 0
+            before[made], clicks[made] = row + 1 if row >= 0 else -slot[i], 0
             start_ns[made] = end_ns[made] = time
             if later < 0:
                 newest[slot[i]] = made + 1
@@ -210,12 +206,37 @@ def _join(
     return opened
 
 
-@entry("uint32[::1], int64[::1], int64")
-def _unlink(link: Ints, end_ns: Ints, from_ns: int) -> None:
-    """Let no `link` lead to a session that ended before `from_ns`."""
-    for i in range(len(link)):
-        if link[i] > 0 and end_ns[int(link[i]) - 1] < from_ns:
-            link[i] = 0
+@entry("uint32[::1], int32[::1], int64[::1], int64")
+def _unlink(newest: Ints, before: Ints, end_ns: Ints, from_ns: int) -> None:
+    """Let nothing lead to a session that ended before `from_ns`."""
+    for slot in range(len(newest)):
+        if newest[slot] > 0 and end_ns[int(newest[slot]) - 1] < from_ns:
+            newest[slot] = 0
+    for row in range(len(before)):
+        if before[row] > 0 and end_ns[before[row] - 1] < from_ns:
+            before[row] = _visitor(before[row], before)
+
+
+@compiled
+def _visitor(link: int, before: Ints) -> int:
+    """Return what is before the first of the sessions that `link` leads to: the visitor."""
+    while link > 0:
+        link = before[link - 1]
+    return link
+
+
+def _slots(links: Ints, before: Ints) -> Ints:
+    """Return whose sessions they are that have `links` as what is before them."""
+    visitors = links.astype(np.int64)
+    _follow(visitors, before)
+    return -visitors
+
+
+@entry("int64[::1], int32[::1]")
+def _follow(links: Ints, before: Ints) -> None:
+    """Follow each link to its visitor."""
+    for i in range(len(links)):
+        links[i] = _visitor(links[i], before)
 
 
 @entry("int64[::1], int64[::1], uint32[::1], int64, int64, int64[::1]")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from flows.metrics.sessions import Sessions
-from tests.unit.metrics.shard import NOON_S, OneShard, drawn
+from flows.model.packing import decode, encode
+from tests.unit.metrics.shard import NOON_S, Click, OneShard, drawn
 
 HOUR = 6
 CASES = [
@@ -45,6 +46,25 @@ def test_a_session_lasts_from_its_first_to_its_last_click() -> None:
     shard = OneShard(Sessions(window_s=8 * 3600, active_s=1800))
     shard.take(drawn("alice 1..2\nbob 3", 600))
     assert shard.board(NOON_S + 2400).numbers["session_seconds_mean"] == (1800 + 0) / 2
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_visitor_outlives_their_first_sessions(loaded: bool) -> None:
+    """The first two are beyond all windows when bob comes; a late click joins the two after them."""
+    shard = OneShard(Sessions(window_s=8 * 3600, active_s=1800))
+    alice: list[Click] = [(NOON_S + at * 600, "alice", {}) for at in (0, 5, 4 * HOUR, 5 * HOUR)]
+    shard.take([(NOON_S, "zoe", {}), *alice])
+    shard.take([(NOON_S + 57 * 600, "bob", {})])
+    if loaded:
+        part = decode(encode(shard.metric.changes(everything=True)))
+        assert part["rows"]["slot"].tolist() == [1, 1, 2]
+        shard.metric = Sessions(window_s=8 * 3600, active_s=1800).for_shard()
+        shard.metric.load(part)
+        shard.metric.loaded()
+    shard.take([(NOON_S + 27 * 600, "alice", {})])
+    numbers = shard.board(NOON_S + 58 * 600).numbers
+    assert (numbers["sessions_8h"], numbers["session_clicks_mean"]) == (2, 2.0)
+    assert shard.metric.changes(everything=True)["rows"]["slot"].tolist() == [1, 2]
 
 
 def test_without_a_session_there_is_no_mean() -> None:
