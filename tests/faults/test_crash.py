@@ -20,7 +20,7 @@ from tests.support.published import FRAMES
 from tests.support.servers import RedisServer
 
 KILLS = 20
-KILLS_AT_POINT = 10
+KILLS_AT_POINT = 6
 
 
 def long_log(seed: int) -> list[bytes]:

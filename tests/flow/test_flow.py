@@ -95,7 +95,7 @@ def test_with_bots_apart_a_board_is_that_of_a_log_without_them(
     assert_same_journeys(found, wanted)
 
 
-@pytest.mark.parametrize("records", [logs.one_visitor(), logs.many_visitors(100_000)], ids=["one", "many"])
+@pytest.mark.parametrize("records", [logs.one_visitor(), logs.many_visitors(50_000)], ids=["one", "many"])
 def test_extreme_logs(records: list[bytes], tmp_path: Path, redis_url: str) -> None:
     assert_same(run(records, tmp_path, redis_url), expected(records))
 

@@ -21,7 +21,7 @@ MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 AHEAD_MS = 5 * MINUTE_MS
 ALL_READ_MS = 10**13
 # Each run draws others.
-WORLDS = int(os.environ.get("TIME_WORLDS", "1000"))
+WORLDS = int(os.environ.get("TIME_WORLDS", "500"))
 
 
 class World:
