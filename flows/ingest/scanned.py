@@ -42,8 +42,8 @@ def scanned_in(lines: Lines, newest_ns: int) -> Scanned:
     column, start, end = found.words[:, COLUMN], found.words[:, START], found.words[:, END]
     words, codes = {}, np.ascontiguousarray(found.codes.T)
     for number, field in enumerate(WORDS):
-        # Visitors are many, and of nearly all of them nothing but the hash is asked for.
         of = column == number
+        # Visitors are many, and of nearly all of them nothing but the hash is asked for.
         words[field.name] = _words(codes[number], data, start[of], end[of], lazily=field is WORDS[0])
     numbers = {field.name: np.ascontiguousarray(found.numbers[:, n]) for n, field in enumerate(NUMBERS)}
     in_columns = np.flatnonzero(found.shape == 2).astype(np.int32)

@@ -58,8 +58,8 @@ class Sessions(Metric[SessionFigures]):
         self._seen = Table(buckets=np.uint32)
         self._ring = Ring(self._seen, "buckets", slice_s=BUCKET_S, kept=BUCKETS)
         # One row a session; clicks 0: vacant. Rows are told by their number plus 1, as 0 is none: `before` is
-        # the visitor's session before, `_newest` their newest by slot. `before` their first is the visitor,
-        # as -slot.
+        # the visitor's session before, and of their first the visitor, as -slot; `_newest` has their newest
+        # by slot.
         self._rows = Table(start_ns=np.int64, end_ns=np.int64, clicks=np.uint32, before=np.int32)
         self._newest: Ints = np.zeros(0, np.uint32)
         self._vacant = Vacant()
@@ -152,8 +152,9 @@ class Sessions(Metric[SessionFigures]):
         occupied = self._rows["clicks"] > 0
         self._vacant.find(occupied)
         rows = np.flatnonzero(occupied)
-        rows = rows[np.lexsort((self._rows["end_ns"][rows], -self._rows["before"][rows]))]
         slot = -self._rows["before"][rows]
+        order = np.lexsort((self._rows["end_ns"][rows], slot))
+        rows, slot = rows[order], slot[order]
         again = np.diff(slot, prepend=-1) == 0
         self._rows["before"][rows[again]] = rows[np.flatnonzero(again) - 1] + 1
         self._newest = np.zeros(int(slot.max(initial=0)) + 1, np.uint32)

@@ -20,7 +20,7 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 # Nobody outside can know which numbers meet in one place of a hash table.
 _SEED = np.uint64(secrets.randbits(64))
-# So many words are hashed at once.
+# So many words are hashed at once: their bytes and digests are in memory together.
 _PIECE = 4096
 
 
@@ -166,11 +166,13 @@ def stable_hash(words: Sequence[str | None], key: int) -> Ints:
 
     Returns two rows of uint64; 0 for None.
     """
-    rest, digests = words.raw() if isinstance(words, Texts) else iter(words), bytearray()
-    while piece := list(itertools.islice(rest, _PIECE)):
+    digests = bytearray()
+    for first in range(0, len(words), _PIECE):
+        piece = words[first : first + _PIECE]
+        raw = piece.raw() if isinstance(piece, Texts) else piece
         try:
-            digests += b"".join(map(xxh3_128_digest, piece, itertools.repeat(key)))  # type: ignore[arg-type]
+            digests += b"".join(map(xxh3_128_digest, raw, itertools.repeat(key)))  # type: ignore[arg-type]
         except TypeError:
             # There is a None, for once.
-            digests += b"".join(bytes(16) if word is None else xxh3_128_digest(word, key) for word in piece)
+            digests += b"".join(bytes(16) if word is None else xxh3_128_digest(word, key) for word in raw)
     return np.frombuffer(digests, "<u8").reshape(-1, 2).T.copy()

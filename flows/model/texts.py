@@ -16,8 +16,6 @@ import numpy as np
 import numpy.typing as npt
 
 _Ints = npt.NDArray[np.integer[Any]]
-# So many are in memory at once while all are looked through.
-_PIECE = 4096
 
 
 class Texts(Sequence[str | None]):
@@ -44,9 +42,7 @@ class Texts(Sequence[str | None]):
     def __iter__(self) -> Iterator[str | None]:
         return (None if text is None else text.decode() for text in self.raw())
 
-    def raw(self) -> Iterator[bytes | None]:
-        """Yield them as they stand."""
-        for first in range(0, len(self), _PIECE):
-            part = slice(first, first + _PIECE)
-            for start, end in zip(self._start[part].tolist(), self._end[part].tolist(), strict=True):
-                yield None if start < 0 else self._data[start:end]
+    def raw(self) -> list[bytes | None]:
+        """Return them as they stand."""
+        ends = zip(self._start.tolist(), self._end.tolist(), strict=True)
+        return [None if start < 0 else self._data[start:end] for start, end in ends]
